@@ -1,0 +1,267 @@
+//! The life of a case: open → draft → sealed, and from sealed to the next addendum.
+
+use crate::acquisition::Acquisition;
+use crate::canonical::canonical_json;
+use crate::digest::Sha256Digest;
+use crate::finding::Finding;
+use crate::keys;
+use crate::manifest::{CustodyAction, CustodyEntry, Manifest, Responder};
+use crate::seal::{self, BadSeal, Envelope, Signature, Statement};
+use crate::target::Target;
+use crate::trigger::Trigger;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// The name of a case, derived from its trigger and target: the same event on the same function
+/// is the same case, however often it is delivered. Reads `20261123T031501Z-billing-3f9a1c2b4d5e6f70`,
+/// sorts by time, and is a valid name for a Step Functions execution (80 characters at most).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct CaseId(String);
+
+/// Text that is no case id.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a case id; one looks like 20261123T031501Z-billing-3f9a1c2b4d5e6f70")]
+pub struct BadCaseId(String);
+
+impl CaseId {
+    /// The case of this trigger on this target.
+    pub fn derive(trigger: &Trigger, target: &Target) -> Self {
+        let identity = Sha256Digest::of(format!("{}\n{}", trigger.identity(), target.arn()));
+        let name: String = keys::file_name(&target.name.replace('.', "-"), 40);
+        Self(format!(
+            "{}-{}-{}",
+            trigger.occurred_at().strftime("%Y%m%dT%H%M%SZ"),
+            name,
+            &identity.to_string()[..16]
+        ))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<CaseId> for String {
+    fn from(id: CaseId) -> Self {
+        id.0
+    }
+}
+
+impl TryFrom<String> for CaseId {
+    type Error = BadCaseId;
+
+    fn try_from(text: String) -> Result<Self, BadCaseId> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if (1..=80).contains(&text.len()) && text.chars().all(plain) {
+            Ok(Self(text))
+        } else {
+            Err(BadCaseId(text.chars().take(100).collect()))
+        }
+    }
+}
+
+impl FromStr for CaseId {
+    type Err = BadCaseId;
+
+    fn from_str(text: &str) -> Result<Self, BadCaseId> {
+        text.to_owned().try_into()
+    }
+}
+
+/// A case, or an addendum to one, while evidence is still coming in.
+#[derive(Clone, Debug)]
+pub struct OpenCase {
+    manifest: Manifest,
+}
+
+impl OpenCase {
+    /// Opens the case of `trigger` on `target`.
+    pub fn open(
+        trigger: Trigger,
+        target: Target,
+        responder: Responder,
+        opened_at: Timestamp,
+    ) -> Self {
+        let opened = CustodyEntry {
+            occurred_at: opened_at,
+            who: responder.identity.clone(),
+            action: CustodyAction::Opened,
+        };
+        Self {
+            manifest: Manifest {
+                case_id: CaseId::derive(&trigger, &target),
+                sequence: 0,
+                previous_sha256: None,
+                trigger,
+                target,
+                responder,
+                opened_at,
+                sealed_at: opened_at,
+                acquisitions: Vec::new(),
+                findings: Vec::new(),
+                custody: vec![opened],
+            },
+        }
+    }
+
+    /// The case's id.
+    pub fn id(&self) -> &CaseId {
+        &self.manifest.case_id
+    }
+
+    /// The case's target.
+    pub fn target(&self) -> &Target {
+        &self.manifest.target
+    }
+
+    /// Takes down what came of a request.
+    pub fn record(&mut self, acquisition: Acquisition) {
+        self.manifest.acquisitions.push(acquisition);
+    }
+
+    /// What has come in so far.
+    pub fn acquisitions(&self) -> &[Acquisition] {
+        &self.manifest.acquisitions
+    }
+
+    /// Takes down a finding.
+    pub fn find(&mut self, finding: Finding) {
+        self.manifest.findings.push(finding);
+    }
+
+    /// Takes down who did what.
+    pub fn custody(&mut self, action: CustodyAction, occurred_at: Timestamp) {
+        self.manifest.custody.push(CustodyEntry {
+            occurred_at,
+            who: self.manifest.responder.identity.clone(),
+            action,
+        });
+    }
+
+    /// Draws up the manifest: acquisitions most volatile first.
+    pub fn draft(mut self, sealed_at: Timestamp) -> Result<Draft, BadSeal> {
+        let exhibits = self.manifest.exhibits().count() as u64;
+        let size_bytes = self.manifest.exhibits().map(|e| e.size_bytes).sum();
+        if exhibits > 0 {
+            self.custody(
+                CustodyAction::EvidenceAcquired {
+                    exhibits,
+                    size_bytes,
+                },
+                sealed_at,
+            );
+        }
+        self.manifest.sealed_at = sealed_at;
+        self.manifest
+            .acquisitions
+            .sort_by(|a, b| a.request.cmp(&b.request));
+        let statement = Statement::about(self.manifest);
+        let bytes =
+            canonical_json(&statement).map_err(|error| BadSeal::Statement(error.to_string()))?;
+        Ok(Draft {
+            manifest: statement.predicate,
+            bytes,
+        })
+    }
+}
+
+/// A finished manifest that nobody has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    manifest: Manifest,
+    bytes: Vec<u8>,
+}
+
+impl Draft {
+    /// Takes over a manifest that another attempt at the same case wrote: the first one written
+    /// is the case's, whoever signs it.
+    pub fn adopt(bytes: Vec<u8>) -> Result<Self, BadSeal> {
+        let statement = Statement::read(&bytes)?;
+        Ok(Self {
+            manifest: statement.predicate,
+            bytes,
+        })
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The in-toto statement in canonical JSON: what `manifest-NNNN.json` holds.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What `manifest-NNNN.sha256` holds.
+    pub fn sums(&self) -> String {
+        seal::sums(&self.manifest)
+    }
+
+    /// What is to be signed.
+    pub fn pre_authentication(&self) -> Vec<u8> {
+        seal::pre_authentication(&self.bytes)
+    }
+
+    /// The envelope, once somebody has signed. The caller has verified the signature.
+    pub fn envelope(&self, signature: &Signature) -> Result<Vec<u8>, BadSeal> {
+        canonical_json(&Envelope::new(&self.bytes, signature))
+            .map_err(|error| BadSeal::Envelope(error.to_string()))
+    }
+}
+
+/// A case whose envelope is in the vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedCase {
+    manifest: Manifest,
+    manifest_sha256: Sha256Digest,
+}
+
+impl SealedCase {
+    /// Reads a sealed case from its envelope. Checks its form; the signature is the verifier's part.
+    pub fn read(envelope: &[u8]) -> Result<Self, BadSeal> {
+        let bytes = Envelope::read(envelope)?.payload()?;
+        let statement = Statement::read(&bytes)?;
+        Ok(Self {
+            manifest: statement.predicate,
+            manifest_sha256: Sha256Digest::of(&bytes),
+        })
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// SHA-256 of `manifest-NNNN.json`: what the next addendum carries.
+    pub fn manifest_sha256(&self) -> Sha256Digest {
+        self.manifest_sha256
+    }
+
+    /// Opens the next addendum. It carries the digest of this manifest: a chain.
+    pub fn amend(&self, responder: Responder, opened_at: Timestamp) -> OpenCase {
+        OpenCase {
+            manifest: Manifest {
+                sequence: self.manifest.sequence + 1,
+                previous_sha256: Some(self.manifest_sha256),
+                responder,
+                opened_at,
+                sealed_at: opened_at,
+                acquisitions: Vec::new(),
+                findings: Vec::new(),
+                custody: Vec::new(),
+                ..self.manifest.clone()
+            },
+        }
+    }
+}

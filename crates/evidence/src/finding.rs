@@ -1,0 +1,59 @@
+//! Statements about the evidence, each with its proof.
+
+use serde::{Deserialize, Serialize};
+
+/// How bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Seldom an attack by itself.
+    Low,
+    /// Look today.
+    Medium,
+    /// Look now.
+    High,
+    /// Wake somebody.
+    Critical,
+}
+
+/// How sure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// May have an innocent reason.
+    Low,
+    /// Likely.
+    Medium,
+    /// Follows from the bytes.
+    High,
+}
+
+/// Where in the evidence a finding can be checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The exhibit's name.
+    pub exhibit: String,
+    /// A JSON pointer or a path inside the exhibit.
+    pub path: Option<String>,
+    /// A line, counted from 1.
+    pub line: Option<u64>,
+}
+
+/// A statement with its proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The rule that made it, e.g. `code-digest-mismatch`.
+    pub rule: String,
+    /// One sentence; holds no secret.
+    pub statement: String,
+    /// How bad.
+    pub severity: Severity,
+    /// How sure.
+    pub confidence: Confidence,
+    /// MITRE ATT&CK technique id, where one fits.
+    pub technique: Option<String>,
+    /// Where to check it.
+    pub proof: Vec<Proof>,
+}

@@ -1,0 +1,30 @@
+//! The language of the house: what the functions and the command line say to each other.
+//!
+//! Pure by rule: no SDK, no runtime, no clock, no environment. Times and identities come in as
+//! arguments, so that everything here can be tested by value.
+//!
+//! A reader's path: a [`Trigger`] on a [`Target`] opens a case ([`OpenCase`]); each thing asked for
+//! becomes an [`Acquisition`] with its [`Exhibit`]s; the case becomes a [`Draft`] manifest, and,
+//! once signed, a [`SealedCase`]. Only a sealed case can be amended, and the types make any other
+//! order unspellable.
+
+mod acquisition;
+mod canonical;
+mod case;
+mod digest;
+mod finding;
+pub mod keys;
+mod manifest;
+mod seal;
+mod target;
+mod trigger;
+
+pub use acquisition::{Acquisition, ArtifactKind, Call, Exhibit, Outcome, Permission, Request};
+pub use canonical::canonical_json;
+pub use case::{CaseId, Draft, OpenCase, SealedCase};
+pub use digest::{BadDigest, Sha256Digest};
+pub use finding::{Confidence, Finding, Proof, Severity};
+pub use manifest::{CustodyAction, CustodyEntry, Manifest, Responder};
+pub use seal::{BadSeal, Envelope, PAYLOAD_TYPE, STATEMENT_TYPE, Signature, pre_authentication};
+pub use target::{BadArn, Partition, Provider, ResourceKind, Target};
+pub use trigger::{Category, Trigger};

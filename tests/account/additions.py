@@ -1,0 +1,17 @@
+"""Puts every addition in place, once, before the account serves its first request."""
+
+from account import cloudformation, images, lambda_additions, object_lock, permissions, processes, xray
+
+
+def apply(guardian, enforce_memory: bool) -> None:
+    permissions.apply()
+    object_lock.apply()
+    lambda_additions.apply()
+    images.apply()
+    xray.apply()
+    cloudformation.apply()
+    processes.the_processes.apply(guardian, enforce_memory)
+
+
+def stop() -> None:
+    processes.stop()

@@ -1,0 +1,71 @@
+"""Deploys a SAM template into a local account as a user does, with `sam deploy`, and prints the stack's outputs."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import ClientError
+
+SAM = Path(__file__).resolve().parents[2] / ".venv/build/bin/sam"
+
+
+def deploy(options) -> int:
+    template = Path(options.template).resolve()
+    parameters = [pair for group in options.parameter for pair in group]
+    environment = {
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", **os.environ,
+        "AWS_ENDPOINT_URL": options.endpoint, "AWS_DEFAULT_REGION": options.region, "AWS_REGION": options.region,
+        "AWS_EC2_METADATA_DISABLED": "true", "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2",
+    }
+    clients = {name: boto3.client(name, endpoint_url=options.endpoint, region_name=options.region,
+                                  aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+                                  aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+                                  aws_session_token=environment.get("AWS_SESSION_TOKEN"))
+               for name in ("s3", "cloudformation")}
+    bucket = _package_bucket(clients["s3"], options.region)
+    sam = str(SAM) if SAM.exists() else shutil.which("sam")
+    if sam is None:
+        print(f"no sam: neither {SAM} nor on the PATH", file=sys.stderr)
+        return 1
+    command = [sam, "deploy", "--template-file", str(template), "--stack-name", options.stack, "--s3-bucket", bucket,
+               "--region", options.region, "--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM",
+               "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset", "--no-fail-on-empty-changeset",
+               "--no-progressbar", "--force-upload"]
+    if parameters:
+        command += ["--parameter-overrides", *parameters]
+    run = subprocess.run(command, cwd=template.parent, env=environment, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if run.returncode:
+        print(run.stdout, file=sys.stderr)
+        for line in _failures(clients["cloudformation"], options.stack):
+            print(line, file=sys.stderr)
+        return run.returncode
+    stack = clients["cloudformation"].describe_stacks(StackName=options.stack)["Stacks"][0]
+    print(json.dumps({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}))
+    return 0
+
+
+def _package_bucket(s3, region: str) -> str:
+    """A bucket for the packages, of one name for each Region."""
+    name = "packages-" + hashlib.sha256(region.encode()).hexdigest()[:12]
+    try:
+        s3.create_bucket(Bucket=name, **({} if region == "us-east-1" else {
+            "CreateBucketConfiguration": {"LocationConstraint": region}}))
+    except ClientError as refused:
+        if refused.response["Error"]["Code"] not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+            raise
+    return name
+
+
+def _failures(cloudformation, stack: str) -> list[str]:
+    try:
+        events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    except ClientError:
+        return []
+    return [f"{event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', '')}"
+            for event in reversed(events) if "FAILED" in event["ResourceStatus"]]

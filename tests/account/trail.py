@@ -1,0 +1,136 @@
+"""The account's CloudTrail: keeps a record of every management call and feeds EventBridge while a trail is logging."""
+
+import datetime
+import json
+import logging
+import queue
+import threading
+import uuid
+from dataclasses import dataclass, field
+
+from ministack.core.responses import request_scope
+
+from account import identity, operations, records
+
+logger = logging.getLogger("account.trail")
+
+
+@dataclass
+class Call:
+    """One HTTP request to the account as it came in, and its answer as it went out."""
+
+    service: str
+    region: str
+    method: str
+    path: str
+    headers: dict
+    query: dict
+    identity: dict
+    account: str
+    source_ip: str
+    logging_before: bool
+    time: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.timezone.utc))
+    body: list = field(default_factory=list)
+    status: int = 0
+    reply_headers: dict = field(default_factory=dict)
+    reply: list = field(default_factory=list)
+
+
+class Trail:
+    """Records in the order of the calls; written on a thread of its own so that no call waits for its record."""
+
+    def __init__(self):
+        self.records: list[dict] = []
+        self._calls: queue.Queue[Call] = queue.Queue()
+        threading.Thread(target=self._write_forever, daemon=True, name="account-trail").start()
+
+    def begin(self, service: str, region: str, method: str, path: str, headers: dict, query: dict,
+              access_key: str, source_ip: str) -> Call | None:
+        """A call to watch, or None for one that CloudTrail would not record (nobody's key: never authenticated)."""
+        caller = identity.of_key(access_key) if access_key else None
+        if caller is None:
+            return None
+        who, account = caller
+        return Call(service, region, method, path, headers, query, who, account, source_ip,
+                    is_logging(account, _event_region(service, region)))
+
+    def end(self, call: Call) -> None:
+        self._calls.put(call)
+
+    def settle(self) -> None:
+        """Returns once the record of every call so far is written."""
+        self._calls.join()
+
+    def _write_forever(self) -> None:
+        while True:
+            call = self._calls.get()
+            try:
+                self._write(call)
+            except Exception:
+                logger.exception("no record of %s %s", call.method, call.path)
+            finally:
+                self._calls.task_done()
+
+    def _write(self, call: Call) -> None:
+        operation = operations.read_request(call.service, call.method, call.path, call.headers, call.query,
+                                            b"".join(call.body))
+        if operation is None or records.is_data_event(operation):
+            return
+        reply = operations.read_reply(operation, call.status, call.reply_headers, b"".join(call.reply))
+        record = records.record(
+            operation, reply, identity=call.identity, account=call.account, region=call.region,
+            source_ip=call.source_ip, user_agent=call.headers.get("user-agent", ""),
+            request_id=call.reply_headers.get("x-amzn-requestid") or call.reply_headers.get("x-amz-request-id", ""),
+            time=call.time, host=call.headers.get("host", ""))
+        self.records.append(record)
+        # A call that stops the trail is still recorded by it; one that starts it already is.
+        if call.logging_before or is_logging(call.account, record["awsRegion"]):
+            deliver(record)
+
+
+def is_logging(account: str, region: str) -> bool:
+    """Whether some trail of the account records management events of that Region."""
+    from ministack.services import cloudtrail
+    for (owner, home, _), trail in list(cloudtrail._trails._data.items()):
+        if owner == account and trail.get("IsLogging") and (home == region or trail.get("IsMultiRegionTrail")):
+            return True
+    return False
+
+
+def _event_region(service: str, region: str) -> str:
+    return "us-east-1" if service in records.GLOBAL_SERVICES else region
+
+
+def deliver(record: dict) -> None:
+    """Hands a record to the default bus's rules, by MiniStack's own matching and targets.
+
+    The loop over the rules is ours because MiniStack's knows ENABLED only: read-only events match rules in state
+    ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS and no others.
+    """
+    from ministack.services import eventbridge
+
+    states = {"ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"} | (set() if record["readOnly"] else {"ENABLED"})
+    account, region = record["recipientAccountId"], record["awsRegion"]
+    event = {
+        "EventId": str(uuid.uuid4()),
+        "Source": "aws." + record["eventSource"].partition(".")[0],
+        "DetailType": "AWS API Call via CloudTrail",
+        "Detail": json.dumps(record),
+        "EventBusName": "default",
+        "Time": int(datetime.datetime.fromisoformat(record["eventTime"]).timestamp()),
+        "Resources": [],
+        "Account": account,
+        "Region": region,
+    }
+    with request_scope(account, region):
+        view = eventbridge._pattern_event_view(event)
+        for key, rule in list(eventbridge._rules.items()):
+            if rule.get("EventBusName", "default") != "default" or rule.get("State") not in states:
+                continue
+            pattern = rule.get("EventPattern")
+            if pattern and eventbridge._matches_pattern_view(pattern, view, f"rule {key}"):
+                for target in list(eventbridge._targets.get(key, [])):
+                    eventbridge._invoke_target(target, event, rule, view)
+
+
+the_trail = Trail()

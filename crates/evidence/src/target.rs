@@ -234,6 +234,11 @@ impl Target {
         }
     }
 
+    /// The ARN without the qualifier.
+    pub fn arn_unqualified(&self) -> String {
+        self.unqualified().arn()
+    }
+
     /// The ARN, qualifier included where the kind has one.
     pub fn arn(&self) -> String {
         let Self {

@@ -1,0 +1,158 @@
+//! AWS: Lambda functions, layers and roles, and the responder's own parts.
+//!
+//! One file an artifact; [`ARTIFACTS`] is the registry. To add one: a file, a line, its permissions
+//! in `template.yaml` (a test compares them).
+
+mod clients;
+mod configuration;
+mod download;
+mod function_code;
+
+pub use clients::{Clients, http_client};
+
+use crate::{Collector, Desk, Gathered, Inquiry, Refusal};
+use async_trait::async_trait;
+use evidence::{ArtifactKind, Permission, Request, ResourceKind, Sha256Digest, Target};
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+/// One kind of artifact: what it is, what it needs, how it is got.
+pub(crate) struct Artifact {
+    /// Its kind.
+    kind: ArtifactKind,
+    /// IAM actions; without any one of them the outcome is *denied*.
+    actions: &'static [&'static str],
+    /// Carries one request out.
+    collect: for<'a> fn(&'a Aws, &'a mut Inquiry<'_>) -> BoxFuture<'a, ()>,
+}
+
+/// The registry: everything that can be asked of AWS, most volatile first.
+const ARTIFACTS: &[Artifact] = &[function_code::ARTIFACT, configuration::ARTIFACT];
+
+/// What the trigger says about the target, for collectors that look at it.
+#[derive(Clone, Debug, Default)]
+pub struct TriggerFacts {
+    /// The CloudTrail record, verbatim; none when a person asked.
+    pub record: Option<Value>,
+    /// `responseElements.codeSha256`: what AWS computed when the call was made.
+    pub code_sha256: Option<Sha256Digest>,
+}
+
+impl TriggerFacts {
+    /// Reads the facts from a record.
+    pub fn of_record(record: &Value) -> Self {
+        Self {
+            code_sha256: record
+                .pointer("/responseElements/codeSha256")
+                .and_then(Value::as_str)
+                .and_then(|text| Sha256Digest::from_base64(text).ok()),
+            record: Some(record.clone()),
+        }
+    }
+}
+
+/// Collects one target of one account and Region.
+pub struct Aws {
+    clients: Clients,
+    target: Target,
+    trigger: TriggerFacts,
+    /// How many published versions are preserved, newest first; those in use by an alias always.
+    versions: usize,
+}
+
+impl Aws {
+    /// A collector for `target`; `clients` are of its Region.
+    pub fn new(clients: Clients, target: Target, trigger: TriggerFacts, versions: usize) -> Self {
+        Self {
+            clients,
+            target,
+            trigger,
+            versions,
+        }
+    }
+
+    /// The qualifier that a request is about; none is `$LATEST`.
+    fn qualifier(inquiry: &Inquiry<'_>) -> Option<String> {
+        inquiry.request().selector.clone()
+    }
+
+    /// What a call is about: the function, with the qualifier if there is one.
+    fn about(&self, inquiry: &Inquiry<'_>) -> String {
+        match &inquiry.request().selector {
+            Some(qualifier) => format!("{}:{qualifier}", self.target.name),
+            None => self.target.name.clone(),
+        }
+    }
+}
+
+#[async_trait]
+impl Collector for Aws {
+    fn plan(&self) -> Vec<Request> {
+        use ArtifactKind as A;
+        let mut plan = Vec::new();
+        if self.trigger.record.is_some() {
+            plan.push(Request::whole(A::TriggerEvent));
+        }
+        match self.target.kind {
+            ResourceKind::Function => {
+                plan.extend(
+                    [
+                        A::FunctionCode,
+                        A::Configuration,
+                        A::Versions,
+                        A::Aliases,
+                        A::ResourcePolicy,
+                        A::UrlConfig,
+                        A::EventSourceMappings,
+                        A::EventInvokeConfig,
+                        A::Concurrency,
+                        A::CodeSigningConfig,
+                        A::RuntimeManagement,
+                        A::RecursionConfig,
+                        A::Tags,
+                    ]
+                    .map(Request::whole),
+                );
+                if let Some(qualifier) = &self.target.qualifier {
+                    plan.extend(
+                        [A::FunctionCode, A::Configuration, A::ResourcePolicy]
+                            .map(|artifact| Request::one(artifact, qualifier)),
+                    );
+                }
+            }
+            _ => plan.push(Request::whole(A::ResponderPart)),
+        }
+        plan
+    }
+
+    async fn collect(&self, desk: &Desk, request: Request) -> Gathered {
+        let artifact = ARTIFACTS
+            .iter()
+            .find(|artifact| artifact.kind == request.artifact);
+        let mut inquiry = Inquiry::new(desk, &self.target, request);
+        match artifact {
+            Some(artifact) => (artifact.collect)(self, &mut inquiry).await,
+            None => inquiry.refuse(Refusal::Failed(
+                "this version of coldcase does not collect it".to_owned(),
+            )),
+        }
+        inquiry.finish().await
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        permissions()
+    }
+}
+
+/// Every permission that the AWS collectors need, by artifact.
+pub fn permissions() -> Vec<Permission> {
+    ARTIFACTS
+        .iter()
+        .flat_map(|artifact| {
+            artifact.actions.iter().map(|action| Permission {
+                action,
+                artifact: artifact.kind,
+            })
+        })
+        .collect()
+}

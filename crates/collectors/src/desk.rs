@@ -1,0 +1,94 @@
+//! Where a collector lays down what it found: the vault, as one case sees it.
+
+use bytes::Bytes;
+use evidence::{ArtifactKind, CaseId, Exhibit, Request, Sha256Digest, keys};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::sync::Arc;
+use vault::{Source, Vault, VaultError};
+
+/// Tells the time; only mains make one.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// One case's place in the vault.
+#[derive(Clone)]
+pub struct Desk {
+    vault: Arc<dyn Vault>,
+    case: CaseId,
+    clock: Clock,
+    limit_bytes: u64,
+}
+
+impl Desk {
+    /// A desk for `case`; no single artifact larger than `limit_bytes` is kept.
+    pub fn new(vault: Arc<dyn Vault>, case: CaseId, clock: Clock, limit_bytes: u64) -> Self {
+        Self {
+            vault,
+            case,
+            clock,
+            limit_bytes,
+        }
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Keeps what calls answered, as one JSON document.
+    pub async fn keep_json(
+        &self,
+        request: &Request,
+        source: &str,
+        document: &Value,
+    ) -> Result<Exhibit, VaultError> {
+        let bytes = Bytes::from(document.to_string());
+        let sha256 = Sha256Digest::of(&bytes);
+        let name = exhibit_name(request);
+        let key = keys::exhibit(&self.case, &name, &sha256, "json");
+        let receipt = self.vault.put_once(&key, bytes, "application/json").await?;
+        Ok(Exhibit {
+            name,
+            key: receipt.key,
+            sha256: receipt.sha256,
+            size_bytes: receipt.size_bytes,
+            media_type: "application/json".to_owned(),
+            source: source.to_owned(),
+            acquired_at: self.now(),
+        })
+    }
+
+    /// Keeps a package, a layer, an image's blob: streamed, hashed, once by digest.
+    pub async fn keep_content(
+        &self,
+        name: String,
+        source: &str,
+        content: &dyn Source,
+    ) -> Result<Exhibit, VaultError> {
+        let receipt = self.vault.put_content(content, self.limit_bytes).await?;
+        Ok(Exhibit {
+            name,
+            key: receipt.key,
+            sha256: receipt.sha256,
+            size_bytes: receipt.size_bytes,
+            media_type: content.media_type().to_owned(),
+            source: source.to_owned(),
+            acquired_at: self.now(),
+        })
+    }
+}
+
+/// `configuration`, `layer-deps-3`: readable, safe as a file name, one for each request.
+pub fn exhibit_name(request: &Request) -> String {
+    let kind: ArtifactKind = request.artifact;
+    match &request.selector {
+        None => kind.as_str().to_owned(),
+        Some(selector) => {
+            // Of an ARN the end tells more than the beginning.
+            let tail: Vec<&str> = selector.rsplitn(3, ':').collect();
+            let tail: Vec<&str> = tail.into_iter().take(2).rev().collect();
+            let marked = format!("{}-{}", kind.as_str(), tail.join("-"));
+            keys::file_name(&marked, 80)
+        }
+    }
+}

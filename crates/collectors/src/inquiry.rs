@@ -1,0 +1,361 @@
+//! One request being carried out: the calls made, the replies as they came, what was refused.
+
+use crate::Gathered;
+use crate::desk::Desk;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use evidence::{Acquisition, Call, Exhibit, Finding, Outcome, Request, Target};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+use vault::{Source, SourceError, VaultError};
+
+/// Takes a reply's bytes as they came over the wire: a field that the SDK does not know yet is
+/// evidence too.
+#[derive(Clone, Debug, Default)]
+pub struct RawReply(Arc<Mutex<Option<Vec<u8>>>>);
+
+#[dyn_dispatch_hint]
+impl Intercept for RawReply {
+    fn name(&self) -> &'static str {
+        "RawReply"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let bytes = context.response().body().bytes().map(<[u8]>::to_vec);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+        Ok(())
+    }
+}
+
+impl RawReply {
+    fn value(&self) -> Value {
+        let bytes = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .unwrap_or_default();
+        serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}
+
+/// Why a call brought nothing. Holds the provider's error code and message, never a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The provider says there is none.
+    Absent(String),
+    /// Not allowed.
+    Denied(String),
+    /// Anything else.
+    Failed(String),
+}
+
+/// One request being carried out.
+///
+/// Calls go through [`ask`](Self::ask), bytes through [`keep_content`](Self::keep_content);
+/// [`finish`](Self::finish) puts the replies into the vault and says what came of it all.
+pub struct Inquiry<'a> {
+    desk: &'a Desk,
+    target: &'a Target,
+    request: Request,
+    calls: Vec<Call>,
+    replies: Vec<Value>,
+    exhibits: Vec<Exhibit>,
+    refusals: Vec<Refusal>,
+    findings: Vec<Finding>,
+    next: Vec<Request>,
+}
+
+impl<'a> Inquiry<'a> {
+    /// Begins with nothing.
+    pub fn new(desk: &'a Desk, target: &'a Target, request: Request) -> Self {
+        Self {
+            desk,
+            target,
+            request,
+            calls: Vec::new(),
+            replies: Vec::new(),
+            exhibits: Vec::new(),
+            refusals: Vec::new(),
+            findings: Vec::new(),
+            next: Vec::new(),
+        }
+    }
+
+    /// The request.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Makes one call. `api` is its IAM action, `about` what it asks about. The raw reply is kept
+    /// for the exhibit; a refusal is noted for the outcome, and the caller may go on.
+    ///
+    /// ```ignore
+    /// let policy = inquiry.ask("lambda:GetPolicy", &name, |raw| {
+    ///     client.get_policy().function_name(&name).customize().interceptor(raw).send()
+    /// }).await;
+    /// ```
+    pub async fn ask<O, E, F>(
+        &mut self,
+        api: &'static str,
+        about: &str,
+        send: impl FnOnce(RawReply) -> F,
+    ) -> Option<O>
+    where
+        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let raw = RawReply::default();
+        let started_at = self.desk.now();
+        let result = send(raw.clone()).await;
+        let refusal = result
+            .as_ref()
+            .err()
+            .map(|error| refusal(api, about, error));
+        self.note_call(api, about, started_at, refusal.as_ref());
+        match result {
+            Ok(output) => {
+                self.replies.push(json!({
+                    "call": api,
+                    "about": about,
+                    "received_at": self.desk.now(),
+                    "reply": raw.value(),
+                }));
+                Some(output)
+            }
+            Err(_) => {
+                self.refusals.extend(refusal);
+                None
+            }
+        }
+    }
+
+    /// Replaces a value in the last reply, by JSON pointer: signed URLs are bearer secrets, and an
+    /// environment belongs to one exhibit only. Says so in its place.
+    pub fn withhold(&mut self, pointer: &str, why: &str) {
+        if let Some(value) = self
+            .replies
+            .last_mut()
+            .and_then(|reply| reply.pointer_mut(&format!("/reply{pointer}")))
+        {
+            *value = Value::String(format!("withheld by coldcase: {why}"));
+        }
+    }
+
+    /// The last reply as it came, to look at what the SDK does not know.
+    pub fn last_reply(&self) -> Option<&Value> {
+        self.replies.last().and_then(|reply| reply.get("reply"))
+    }
+
+    /// The last reply, to change it in place; prefer [`withhold`](Self::withhold).
+    pub fn last_reply_mut(&mut self) -> Option<&mut Value> {
+        self.replies
+            .last_mut()
+            .and_then(|reply| reply.get_mut("reply"))
+    }
+
+    /// Adds something that no call answered: a decoded policy document, the record of an event.
+    pub fn note(&mut self, name: &str, value: Value) {
+        self.replies.push(json!({ "note": name, "value": value }));
+    }
+
+    /// Streams content into the vault as an exhibit named `name`. `api` and `about` are for the
+    /// record: `https:GET` for a signed URL, which itself is named nowhere.
+    pub async fn keep_content(
+        &mut self,
+        api: &'static str,
+        about: &str,
+        name: impl Into<String>,
+        content: &dyn Source,
+    ) -> Option<&Exhibit> {
+        let started_at = self.desk.now();
+        let kept = self
+            .desk
+            .keep_content(name.into(), &format!("{api} {about}"), content)
+            .await;
+        let refusal = kept.as_ref().err().map(|error| not_kept(api, about, error));
+        self.note_call(api, about, started_at, refusal.as_ref());
+        self.refusals.extend(refusal);
+        self.exhibits.push(kept.ok()?);
+        self.exhibits.last()
+    }
+
+    /// Notes that something is missing, for a reason that no call gave.
+    pub fn refuse(&mut self, refusal: Refusal) {
+        self.refusals.push(refusal);
+    }
+
+    /// Takes down a finding.
+    pub fn find(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// Wants more because of what was found.
+    pub fn then(&mut self, request: Request) {
+        self.next.push(request);
+    }
+
+    /// Wants one more, if the provider named it.
+    pub fn then_maybe(&mut self, artifact: evidence::ArtifactKind, selector: Option<&str>) {
+        self.next
+            .extend(selector.map(|selector| Request::one(artifact, selector)));
+    }
+
+    /// Keeps the replies and says what came of it.
+    ///
+    /// *Denied* if anything was, even where the rest came in: a missing permission is for the
+    /// account's owner to mend. Else *failed* or *partial* if anything failed, *absent* if all
+    /// there was to say is that there is none, else *acquired*.
+    pub async fn finish(mut self) -> Gathered {
+        if !self.replies.is_empty() {
+            let source = sources(&self.calls);
+            let document = json!({
+                "artifact": self.request.artifact,
+                "selector": self.request.selector,
+                "target": self.target.arn(),
+                "replies": std::mem::take(&mut self.replies),
+            });
+            match self.desk.keep_json(&self.request, &source, &document).await {
+                Ok(exhibit) => self.exhibits.insert(0, exhibit),
+                Err(error) => self
+                    .refusals
+                    .push(Refusal::Failed(format!("cannot be kept: {error}"))),
+            }
+        }
+        let result = outcome(&self.refusals, !self.exhibits.is_empty());
+        Gathered {
+            acquisition: Acquisition {
+                request: self.request,
+                target: self.target.clone(),
+                result,
+                calls: self.calls,
+                exhibits: self.exhibits,
+            },
+            findings: self.findings,
+            next: self.next,
+        }
+    }
+
+    fn note_call(
+        &mut self,
+        api: &str,
+        about: &str,
+        started_at: jiff::Timestamp,
+        refusal: Option<&Refusal>,
+    ) {
+        let elapsed = self.desk.now().duration_since(started_at);
+        self.calls.push(Call {
+            api: api.to_owned(),
+            about: about.to_owned(),
+            started_at,
+            duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or(0),
+            error: refusal.map(|refusal| refusal.why().to_owned()),
+        });
+    }
+}
+
+impl Refusal {
+    /// The reason.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Absent(why) | Self::Denied(why) | Self::Failed(why) => why,
+        }
+    }
+}
+
+fn outcome(refusals: &[Refusal], anything_kept: bool) -> Outcome {
+    let of = |wanted: fn(&Refusal) -> bool| -> Option<String> {
+        let reasons: Vec<&str> = refusals
+            .iter()
+            .filter(|refusal| wanted(refusal))
+            .map(Refusal::why)
+            .collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    };
+    let denied = of(|refusal| matches!(refusal, Refusal::Denied(_)));
+    let failed = of(|refusal| matches!(refusal, Refusal::Failed(_)));
+    let absent = of(|refusal| matches!(refusal, Refusal::Absent(_)));
+    match (denied, failed, absent) {
+        (Some(why), _, _) => Outcome::Denied { why },
+        (None, Some(why), _) if anything_kept => Outcome::Partial { why },
+        (None, Some(why), _) => Outcome::Failed { why },
+        (None, None, Some(why)) if !anything_kept => Outcome::Absent { why },
+        _ => Outcome::Acquired,
+    }
+}
+
+fn sources(calls: &[Call]) -> String {
+    let mut names: Vec<&str> = calls.iter().map(|call| call.api.as_str()).collect();
+    names.dedup();
+    names.join(", ")
+}
+
+/// What a failed call means. Sources: the services' error codes in their published models;
+/// HTTP status where the code is not one of the well-known ones.
+fn refusal<E>(api: &str, about: &str, error: &SdkError<E, HttpResponse>) -> Refusal
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let status = error.raw_response().map(|reply| reply.status().as_u16());
+    let Some(service) = error.as_service_error() else {
+        // What the transport says may quote a URL; its kind is enough.
+        let kind = match error {
+            SdkError::TimeoutError(_) => "timed out",
+            SdkError::DispatchFailure(_) => "could not be sent",
+            SdkError::ConstructionFailure(_) => "could not be put together",
+            _ => "brought a reply that cannot be read",
+        };
+        return Refusal::Failed(format!("{api} {about} {kind}"));
+    };
+    let code = service.code().unwrap_or("unknown error");
+    let said = format!("{api} {about}: {code}");
+    match code {
+        c if c.contains("AccessDenied")
+            || c.starts_with("Unauthorized")
+            || c == "AuthorizationError"
+            || c == "NotAuthorized" =>
+        {
+            Refusal::Denied(said)
+        }
+        c if c.ends_with("NotFoundException")
+            || c.ends_with("NotFound")
+            || c.starts_with("NoSuch")
+            || c == "NotFoundException"
+            || c == "RepositoryNotFoundException" =>
+        {
+            Refusal::Absent(said)
+        }
+        _ if status == Some(403) => Refusal::Denied(said),
+        _ if status == Some(404) => Refusal::Absent(said),
+        _ => {
+            let message: String = service
+                .message()
+                .unwrap_or_default()
+                .chars()
+                .take(200)
+                .collect();
+            Refusal::Failed(format!("{said}: {message}"))
+        }
+    }
+}
+
+fn not_kept(api: &str, about: &str, error: &VaultError) -> Refusal {
+    let said = format!("{api} {about}: {error}");
+    match error {
+        VaultError::Source(SourceError::Denied(_)) => Refusal::Denied(said),
+        VaultError::Source(SourceError::Absent(_)) => Refusal::Absent(said),
+        _ => Refusal::Failed(said),
+    }
+}

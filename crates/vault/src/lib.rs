@@ -2,7 +2,23 @@
 //!
 //! One contract ([`Vault`]), three places: [`S3Vault`] with Object Lock, [`DirectoryVault`] for a
 //! responder's disk, [`MemoryVault`] for tests. One suite (`tests/contract.rs`) holds all of them
-//! to it. [`seal`] turns a draft manifest into a sealed case in any of them.
+//! to it. [`seal`] turns a draft manifest into a sealed case in any of them; [`check`] verifies one.
+
+mod check;
+mod directory;
+mod flow;
+mod key;
+mod memory;
+mod s3;
+mod seal;
+mod signer;
+
+pub use check::{Checked, Report, Verdict, check};
+pub use directory::DirectoryVault;
+pub use memory::MemoryVault;
+pub use s3::{Clock, Lock, LockMode, PART_BYTES, PERMISSIONS, Permission, S3Vault};
+pub use seal::{SealError, seal, sealed, unfinished};
+pub use signer::{BadSignature, KmsSigner, LocalSigner, SignError, Signer, verify};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,8 +36,12 @@ use futures_util::stream::BoxStream;
 #[async_trait]
 pub trait Vault: Send + Sync {
     /// Keeps a small thing (at most [`SMALL_BYTES`]) under `key`.
-    async fn put_once(&self, key: &str, bytes: Bytes, media_type: &str)
-    -> Result<Receipt, VaultError>;
+    async fn put_once(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        media_type: &str,
+    ) -> Result<Receipt, VaultError>;
 
     /// Streams something of any size, hashing it on the way, to `content/SHA256`; once, however
     /// many cases hold it. Memory does not grow with its size. Where the content is already there,
@@ -31,11 +51,18 @@ pub trait Vault: Send + Sync {
     /// The key must be known before the last byte is: [`Source::expected`] is tried first; if the
     /// bytes turn out to be others (or nothing was expected), the source is opened again and the
     /// bytes are kept under the digest they really have.
-    async fn put_content(&self, source: &dyn Source, limit_bytes: u64)
-    -> Result<Receipt, VaultError>;
+    async fn put_content(
+        &self,
+        source: &dyn Source,
+        limit_bytes: u64,
+    ) -> Result<Receipt, VaultError>;
 
     /// Reads a small thing back; more than [`SMALL_BYTES`] is an error.
     async fn get(&self, key: &str) -> Result<Bytes, VaultError>;
+
+    /// Opens what is under `key` at its first byte, whatever its size. What breaks while it is read
+    /// is [`SourceError::Failed`].
+    async fn open(&self, key: &str) -> Result<Opened, VaultError>;
 
     /// Whether something is under `key`.
     async fn holds(&self, key: &str) -> Result<bool, VaultError>;
@@ -44,8 +71,22 @@ pub trait Vault: Send + Sync {
     async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<String>, VaultError>;
 }
 
+/// How often a source is opened before its content counts as unstable.
+const PASSES: u32 = 3;
+
 /// The most that is put or read in one piece: 8 MiB. An API reply is far smaller.
 pub const SMALL_BYTES: usize = 8 * 1024 * 1024;
+
+/// Refuses what is too large to be put or read in one piece.
+fn small(key: &str, size_bytes: u64) -> Result<(), VaultError> {
+    if size_bytes <= SMALL_BYTES as u64 {
+        return Ok(());
+    }
+    Err(VaultError::TooLarge {
+        what: key.to_owned(),
+        limit_bytes: SMALL_BYTES as u64,
+    })
+}
 
 /// Proof that something is in the vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +97,8 @@ pub struct Receipt {
     pub sha256: Sha256Digest,
     /// Of the whole content.
     pub size_bytes: u64,
-    /// Whether this call stored it, or found it there.
+    /// Whether this call stored it, or found it there. After a lost answer and a retry the vault
+    /// may find its own bytes: good for statistics, no proof of who came first.
     pub newly_stored: bool,
 }
 

@@ -1,0 +1,345 @@
+//! Whether a case is what was sealed: every signature, every link of the chain, every byte.
+
+use crate::flow::Flow;
+use crate::signer::key_id_of_pem;
+use crate::{Vault, VaultError, verify};
+use evidence::{CaseId, Draft, Envelope, Exhibit, Sha256Digest, keys, pre_authentication};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// The most files of one case that are looked at.
+const MOST_FILES: usize = 100_000;
+
+/// What [`check`] saw, in the order in which it looked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The case.
+    pub case_id: CaseId,
+    /// Each thing that was checked.
+    pub checked: Vec<Checked>,
+}
+
+/// One thing that was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Its key in the vault.
+    pub key: String,
+    /// What of it, in a few words: `signature`, `digest`, `chain`.
+    pub what: &'static str,
+    /// With which result.
+    pub verdict: Verdict,
+}
+
+/// How a check ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it was sealed.
+    Good,
+    /// Not wrong, but worth saying.
+    Note(String),
+    /// Not as it was sealed, missing, or not readable.
+    Bad(String),
+}
+
+impl Report {
+    /// Whether everything is as it was sealed.
+    pub fn is_sound(&self) -> bool {
+        self.first_fault().is_none()
+    }
+
+    /// The first thing that is not.
+    pub fn first_fault(&self) -> Option<&Checked> {
+        self.checked
+            .iter()
+            .find(|checked| matches!(checked.verdict, Verdict::Bad(_)))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for checked in &self.checked {
+            writeln!(f, "{checked}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, what, verdict } = self;
+        match verdict {
+            Verdict::Good => write!(f, "good  {key}  {what}"),
+            Verdict::Note(why) => write!(f, "note  {key}  {what}: {why}"),
+            Verdict::Bad(why) => write!(f, "BAD   {key}  {what}: {why}"),
+        }
+    }
+}
+
+/// Verifies a whole case, addenda included, in any vault, with nothing but what is in it and the
+/// public key. Memory does not grow with the evidence.
+///
+/// Without `public_key_pem` the key that lies beside the case is used: that shows that the case
+/// fits together, not who sealed it, and the report says so.
+pub async fn check(vault: &dyn Vault, id: &CaseId, public_key_pem: Option<&str>) -> Report {
+    let mut check = Check {
+        vault,
+        id,
+        trusted: public_key_pem,
+        checked: Vec::new(),
+        accounted: BTreeSet::new(),
+        measured: BTreeMap::new(),
+    };
+    check.all().await;
+    Report {
+        case_id: id.clone(),
+        checked: check.checked,
+    }
+}
+
+struct Check<'a> {
+    vault: &'a dyn Vault,
+    id: &'a CaseId,
+    trusted: Option<&'a str>,
+    checked: Vec<Checked>,
+    /// The files that belong to the case.
+    accounted: BTreeSet<String>,
+    /// The exhibits read so far: addenda and artifacts share content.
+    measured: BTreeMap<String, (Sha256Digest, u64)>,
+}
+
+impl Check<'_> {
+    async fn all(&mut self) {
+        let folder = keys::case(self.id);
+        let files = match self.vault.list(&folder, MOST_FILES).await {
+            Ok(files) => files,
+            Err(error) => return self.bad(&folder, "list", error),
+        };
+        let (sealed, unsealed) = self.sequences(&files);
+        if sealed.is_empty() {
+            self.bad(&keys::envelope(self.id, 0), "envelope", "not sealed");
+        }
+        let mut previous = None;
+        let mut next = 0;
+        for sequence in sealed {
+            while next < sequence {
+                self.bad(&keys::envelope(self.id, next), "envelope", "missing");
+                (next, previous) = (next + 1, None);
+            }
+            previous = self.sealed(sequence, previous).await;
+            next = sequence + 1;
+        }
+        for sequence in unsealed {
+            let key = keys::manifest(self.id, sequence);
+            self.note(&key, "envelope", "begun, but not sealed");
+        }
+        for file in files {
+            let loose = !self.accounted.contains(&file);
+            if loose && !file.contains("/manifest-") {
+                self.note(&file, "membership", "no sealed manifest lists it");
+            }
+        }
+    }
+
+    /// The numbers that have an envelope, and those that have only a manifest.
+    fn sequences(&self, files: &[String]) -> (BTreeSet<u32>, BTreeSet<u32>) {
+        let numbers = |of: fn(&CaseId, u32) -> String| -> BTreeSet<u32> {
+            files
+                .iter()
+                .filter_map(|file| {
+                    let (_, name) = file.rsplit_once("/manifest-")?;
+                    let number = name.split_once('.')?.0.parse().ok()?;
+                    (of(self.id, number) == *file).then_some(number)
+                })
+                .collect()
+        };
+        let sealed = numbers(keys::envelope);
+        let unsealed = &numbers(keys::manifest) - &sealed;
+        (sealed, unsealed)
+    }
+
+    /// Checks one manifest with everything that it lists; its digest, for the next link.
+    async fn sealed(
+        &mut self,
+        sequence: u32,
+        previous: Option<Sha256Digest>,
+    ) -> Option<Sha256Digest> {
+        let (payload, signature) = self.envelope(sequence).await?;
+        let digest = Sha256Digest::of(&payload);
+        let manifest_key = keys::manifest(self.id, sequence);
+        self.file_is(&manifest_key, "same as in the envelope", &payload)
+            .await;
+        self.file_is(
+            &keys::signature(self.id, sequence),
+            "same as in the envelope",
+            &signature,
+        )
+        .await;
+        let draft = match Draft::adopt(payload) {
+            Ok(draft) => draft,
+            Err(error) => {
+                self.bad(&manifest_key, "form", error);
+                return Some(digest);
+            }
+        };
+        let manifest = draft.manifest();
+        if (&manifest.case_id, manifest.sequence) != (self.id, sequence) {
+            let found = format!("it is number {} of {}", manifest.sequence, manifest.case_id);
+            self.bad(&manifest_key, "place", found);
+        } else if sequence > 0 && previous.is_none() {
+            self.bad(&manifest_key, "chain", "the manifest before it is missing");
+        } else if manifest.previous_sha256 != previous {
+            self.bad(
+                &manifest_key,
+                "chain",
+                "it does not carry the digest of the one before",
+            );
+        } else {
+            self.good(&manifest_key, "chain");
+        }
+        self.file_is(
+            &keys::sums(self.id, sequence),
+            "digests",
+            draft.sums().as_bytes(),
+        )
+        .await;
+        for exhibit in manifest.exhibits() {
+            self.exhibit(exhibit).await;
+        }
+        Some(digest)
+    }
+
+    /// Checks the envelope's signature; its payload and signature bytes.
+    async fn envelope(&mut self, sequence: u32) -> Option<(Vec<u8>, Vec<u8>)> {
+        let key = keys::envelope(self.id, sequence);
+        self.accounted.insert(key.clone());
+        let bytes = match self.vault.get(&key).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.bad(&key, "envelope", error);
+                return None;
+            }
+        };
+        let opened = Envelope::read(&bytes)
+            .and_then(|envelope| Ok((envelope.payload()?, envelope.signature()?)));
+        let (payload, signature) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.bad(&key, "envelope", error);
+                return None;
+            }
+        };
+        let beside = keys::signer(self.id, &signature.key_id);
+        self.accounted.insert(beside.clone());
+        let pem = match self.trusted {
+            Some(pem) => pem.to_owned(),
+            None => match self.vault.get(&beside).await {
+                Ok(pem) => {
+                    let why = "taken from the case itself: shows that it fits together, not who \
+                               sealed it";
+                    self.note(&beside, "key", why);
+                    String::from_utf8_lossy(&pem).into_owned()
+                }
+                Err(error) => {
+                    self.bad(&beside, "key", error);
+                    return Some((payload, signature.der));
+                }
+            },
+        };
+        match verify(&pem, &pre_authentication(&payload), &signature) {
+            Ok(()) => self.good(&key, "signature"),
+            Err(error) => self.bad(&key, "signature", error),
+        }
+        if self.trusted.is_some() {
+            self.key_beside(&beside, &signature.key_id).await;
+        }
+        Some((payload, signature.der))
+    }
+
+    /// The key beside the case has to be the one that its name says.
+    async fn key_beside(&mut self, key: &str, key_id: &str) {
+        let pem = match self.vault.get(key).await {
+            Ok(pem) => String::from_utf8_lossy(&pem).into_owned(),
+            Err(error) => return self.bad(key, "key", error),
+        };
+        match key_id_of_pem(&pem) {
+            Ok(found) if found == key_id => self.good(key, "key"),
+            Ok(found) => self.bad(key, "key", format!("it is another one: {found}")),
+            Err(error) => self.bad(key, "key", error),
+        }
+    }
+
+    /// Compares a small file with what it has to hold.
+    async fn file_is(&mut self, key: &str, what: &'static str, wanted: &[u8]) {
+        self.accounted.insert(key.to_owned());
+        match self.vault.get(key).await {
+            Ok(bytes) if bytes == wanted => self.good(key, what),
+            Ok(bytes) => {
+                let same = bytes.iter().zip(wanted).take_while(|(a, b)| a == b).count();
+                self.bad(key, what, format!("it differs from byte {same} on"));
+            }
+            Err(error) => self.bad(key, what, error),
+        }
+    }
+
+    async fn exhibit(&mut self, exhibit: &Exhibit) {
+        let Exhibit {
+            key,
+            sha256,
+            size_bytes,
+            ..
+        } = exhibit;
+        self.accounted.insert(key.clone());
+        let known = self.measured.get(key).copied();
+        let measured = match known {
+            Some(measured) => Ok(measured),
+            None => self.measure(key, *size_bytes).await,
+        };
+        match measured {
+            Ok((found, size)) => {
+                self.measured.insert(key.clone(), (found, size));
+                if (found, size) == (*sha256, *size_bytes) {
+                    self.good(key, "digest");
+                } else {
+                    let found =
+                        format!("{found} ({size} bytes) instead of {sha256} ({size_bytes} bytes)");
+                    self.bad(key, "digest", found);
+                }
+            }
+            Err(VaultError::TooLarge { .. }) => {
+                self.bad(
+                    key,
+                    "digest",
+                    format!("it is longer than {size_bytes} bytes"),
+                );
+            }
+            Err(error) => self.bad(key, "digest", error),
+        }
+    }
+
+    async fn measure(&self, key: &str, size_bytes: u64) -> Result<(Sha256Digest, u64), VaultError> {
+        let measured = Flow::of(self.vault.open(key).await?, size_bytes)?
+            .measure()
+            .await?;
+        Ok((measured.sha256, measured.size_bytes))
+    }
+
+    fn good(&mut self, key: &str, what: &'static str) {
+        self.push(key, what, Verdict::Good);
+    }
+
+    fn note(&mut self, key: &str, what: &'static str, why: &str) {
+        self.push(key, what, Verdict::Note(why.to_owned()));
+    }
+
+    fn bad(&mut self, key: &str, what: &'static str, why: impl fmt::Display) {
+        self.push(key, what, Verdict::Bad(why.to_string()));
+    }
+
+    fn push(&mut self, key: &str, what: &'static str, verdict: Verdict) {
+        self.checked.push(Checked {
+            key: key.to_owned(),
+            what,
+            verdict,
+        });
+    }
+}

@@ -1,5 +1,7 @@
 """What MiniStack's CloudFormation drops of buckets and functions, put in place after it made them."""
 
+from xml.sax.saxutils import escape
+
 from ministack.services import lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
@@ -14,7 +16,7 @@ def apply() -> None:
 def _bucket_created(original):
     def create(logical_id, props, stack_name):
         name, attributes = original(logical_id, props, stack_name)
-        _lock(name, props)
+        _configure(name, props)
         return name, attributes
     return create
 
@@ -22,19 +24,59 @@ def _bucket_created(original):
 def _bucket_updated(original):
     def update(physical_id, old_props, new_props, stack_name):
         name, attributes = original(physical_id, old_props, new_props, stack_name)
-        _lock(name, new_props)
+        _configure(name, new_props)
         return name, attributes
     return update
 
 
-def _lock(name: str, props: dict) -> None:
-    if str(props.get("ObjectLockEnabled", "")).lower() != "true":
-        return
-    rule = (props.get("ObjectLockConfiguration") or {}).get("Rule") or {}
-    retention = rule.get("DefaultRetention")
-    s3._bucket_versioning[name] = "Enabled"
-    s3._bucket_object_lock[name] = {"enabled": True, "default_retention": {
-        key: value if key == "Mode" else int(value) for key, value in retention.items()} if retention else None}
+def _configure(name: str, props: dict) -> None:
+    """Object Lock, encryption, life cycle, ownership and logging, each by the call that a person would make."""
+    if str(props.get("ObjectLockEnabled", "")).lower() == "true":
+        rule = (props.get("ObjectLockConfiguration") or {}).get("Rule")
+        s3._bucket_versioning[name] = "Enabled"
+        _put(s3._put_object_lock_configuration, name, "ObjectLockConfiguration",
+             {"ObjectLockEnabled": "Enabled", **({"Rule": rule} if rule else {})})
+    if rules := (props.get("BucketEncryption") or {}).get("ServerSideEncryptionConfiguration"):
+        _put(s3._put_bucket_encryption, name, "ServerSideEncryptionConfiguration", {"Rule": [
+            {**({"ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"]}
+                if "ServerSideEncryptionByDefault" in rule else {}),
+             "BucketKeyEnabled": str(rule.get("BucketKeyEnabled", False)).lower()} for rule in rules]})
+    if rules := (props.get("LifecycleConfiguration") or {}).get("Rules"):
+        _put(s3._put_bucket_lifecycle, name, "LifecycleConfiguration", {"Rule": [_life_cycle(rule) for rule in rules]})
+    if rules := (props.get("OwnershipControls") or {}).get("Rules"):
+        _put(s3._put_bucket_ownership_controls, name, "OwnershipControls", {"Rule": rules})
+    if logging := props.get("LoggingConfiguration"):
+        _put(s3._put_bucket_logging, name, "BucketLoggingStatus", {"LoggingEnabled": {
+            "TargetBucket": logging.get("DestinationBucketName", name),
+            "TargetPrefix": logging.get("LogFilePrefix", "")}})
+
+
+def _life_cycle(rule: dict) -> dict:
+    """A rule as the API spells it, which is not how CloudFormation does."""
+    spelled = {"ID": rule.get("Id", ""), "Status": rule["Status"], "Filter": {"Prefix": rule.get("Prefix", "")}}
+    if "ExpirationInDays" in rule:
+        spelled["Expiration"] = {"Days": rule["ExpirationInDays"]}
+    if "NoncurrentVersionExpirationInDays" in rule:
+        spelled["NoncurrentVersionExpiration"] = {"NoncurrentDays": rule["NoncurrentVersionExpirationInDays"]}
+    for name in ("NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload"):
+        if name in rule:
+            spelled[name] = rule[name]
+    spelled["Transition"] = [{"Days": transition.get("TransitionInDays", 0), "StorageClass": transition["StorageClass"]}
+                             for transition in rule.get("Transitions", [])]
+    return spelled
+
+
+def _put(put, bucket: str, root: str, content: dict) -> None:
+    reply = put(bucket, f'<{root} xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{_xml(content)}</{root}>'.encode())
+    if reply[0] >= 300:
+        raise ValueError(f"AWS::S3::Bucket {root}: {reply[2]!r}")
+
+
+def _xml(content) -> str:
+    if isinstance(content, dict):
+        return "".join(f"<{name}>{_xml(item)}</{name}>" for name, value in content.items()
+                       for item in (value if isinstance(value, list) else [value]))
+    return escape(str(content))
 
 
 def _function_created(original):

@@ -4,6 +4,7 @@ import base64
 import copy
 import hashlib
 import json
+import re
 import secrets
 
 from ministack import app
@@ -30,6 +31,7 @@ def apply() -> None:
         if operation is None:
             return await original(method, path, headers, body, query_params)
         parameters = operation.parameters
+        path = _with_full_arn(path, parameters)
         if check := CHECKED.get(operation.name):
             if refused := check(parameters):
                 return refused
@@ -54,6 +56,15 @@ def answers(table: dict, *names: str):
 
 
 # --- names and records --------------------------------------------------------------------------------------------
+
+
+def _with_full_arn(path: str, parameters: dict) -> str:
+    """Spells out a partial ARN (ACCOUNT:function:NAME), which AWS takes and MiniStack does not."""
+    written = parameters.get("FunctionName", "")
+    if not re.match(r"\d{12}:function:", written):
+        return path
+    parameters["FunctionName"] = f"arn:aws:lambda:{get_region()}:{written}"
+    return path.replace(written, parameters["FunctionName"])
 
 
 def _function(parameters: dict) -> dict | None:

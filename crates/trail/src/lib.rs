@@ -1,1 +1,24 @@
-//! placeholder
+//! CloudTrail records: taken out of whatever carried them, classified by a table, their target named.
+//!
+//! Pure by rule: no SDK, no runtime, no clock, no environment.
+//!
+//! A reader's path: [`unwrap`] yields [`Record`]s; [`classify`] looks each up in [`TABLE`] and says
+//! respond, record or ignore, with the reason and the [`Target`](evidence::Target)s;
+//! [`to_trigger`] turns what deserves a case into its trigger. [`patterns`] draws EventBridge's
+//! event patterns from the same table, and [`own_tracing_change`] knows the one event that the
+//! responder causes itself.
+
+mod classify;
+mod own;
+pub mod patterns;
+mod record;
+mod table;
+mod target;
+mod unwrap;
+
+pub use classify::{Classification, Decision, Scope, classify, to_trigger};
+pub use own::{OwnTracingChange, own_tracing_change};
+pub use record::{Record, base_name};
+pub use table::{Row, Standing, Subject, TABLE, row};
+pub use target::targets;
+pub use unwrap::{MAX_BYTES, MAX_DEPTH, Unreadable, unwrap, unwrap_value};

@@ -1,16 +1,48 @@
-"""What MiniStack's CloudFormation drops of buckets and functions, put in place after it made them."""
+"""What MiniStack's CloudFormation drops of buckets and functions, put in place after it made them; numbers made numbers."""
 
+import re
 from xml.sax.saxutils import escape
 
 from ministack.services import lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
 
+# A parameter is a string wherever it is used; these properties are numbers to whom reads them.
+NUMBERS = {"BatchSize", "MaximumBatchingWindowInSeconds", "MaximumConcurrency", "MaximumRetryAttempts",
+           "MaximumEventAgeInSeconds", "MaximumRecordAgeInSeconds", "RetentionInDays", "Size", "Timeout", "MemorySize",
+           "ReservedConcurrentExecutions", "Threshold", "Period", "EvaluationPeriods", "DatapointsToAlarm",
+           "ProvisionedConcurrentExecutions", "PendingWindowInDays", "RotationPeriodInDays"}
+WITH_NUMBERS = ("AWS::Lambda::EventSourceMapping", "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Function",
+                "AWS::Lambda::Alias", "AWS::Logs::LogGroup", "AWS::CloudWatch::Alarm", "AWS::Events::Rule", "AWS::KMS::Key")
+
+
 def apply() -> None:
     """Replaces entries of the table through which every resource is made and changed."""
+    for name in WITH_NUMBERS:
+        handlers = provisioners._RESOURCE_HANDLERS[name]
+        for step in ("create", "update"):
+            if step in handlers:
+                handlers[step] = _with_numbers(handlers[step])
     bucket, function = (provisioners._RESOURCE_HANDLERS[name] for name in ("AWS::S3::Bucket", "AWS::Lambda::Function"))
     bucket["create"], bucket["update"] = _bucket_created(bucket["create"]), _bucket_updated(bucket["update"])
     function["create"], function["update"] = _function_created(function["create"]), _function_updated(function["update"])
+
+
+def _with_numbers(original):
+    def step(*arguments, **options):
+        return original(*(_numbers(argument) if isinstance(argument, dict) else argument for argument in arguments),
+                        **options)
+    return step
+
+
+def _numbers(value, name: str = ""):
+    if isinstance(value, dict):
+        return value if name == "Variables" else {key: _numbers(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers(item, name) for item in value]
+    if name in NUMBERS and isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value):
+        return float(value) if "." in value else int(value)
+    return value
 
 
 def _bucket_created(original):

@@ -45,6 +45,8 @@ def apply() -> None:
         return reply
 
     app.SERVICE_HANDLERS["lambda"] = handle
+    # How long a change is under way: long enough to be met, short enough for a hundred tests.
+    lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = 0.2
 
 
 def answers(table: dict, *names: str):

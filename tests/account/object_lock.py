@@ -1,7 +1,8 @@
-"""S3 Object Lock where MiniStack drops it: on multipart uploads, against suspending versioning, and its need of a checksum."""
+"""The write-once bucket where MiniStack falls short: locks on multipart uploads, no way back from versioning, key defaults."""
 
 import re
 
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import s3
 
 CHECKSUMS = ("x-amz-checksum-sha256", "x-amz-checksum-sha1", "x-amz-checksum-crc32", "x-amz-checksum-crc32c",
@@ -14,6 +15,7 @@ def apply() -> None:
     s3._complete_multipart_upload = _lock_completed(s3._complete_multipart_upload)
     s3._put_bucket_versioning = _refuse_suspension(s3._put_bucket_versioning)
     s3._put_object = _require_checksum(s3._put_object)
+    s3._resolve_sse_write_headers = _default_key(s3._resolve_sse_write_headers)
 
 
 def _keep_headers(original):
@@ -57,3 +59,14 @@ def _require_checksum(original):
                              "requests with Object Lock parameters", 400, f"/{bucket_name}/{key}")
         return original(bucket_name, key, body, headers, *rest, **options)
     return put
+
+
+def _default_key(original):
+    """`aws:kms` without a key means the bucket's key, or the account's own aws/s3."""
+    def resolve(headers, bucket_name):
+        name = "x-amz-server-side-encryption-aws-kms-key-id"
+        if headers.get("x-amz-server-side-encryption") == "aws:kms" and not headers.get(name):
+            default = s3._bucket_default_sse_headers(bucket_name).get(name)
+            headers = {**headers, name: default or f"arn:aws:kms:{get_region()}:{get_account_id()}:alias/aws/s3"}
+        return original(headers, bucket_name)
+    return resolve

@@ -201,20 +201,16 @@ def _s3_additional_checks(original):
 
 
 def _writing_key(bucket: str, headers: dict) -> str | None:
-    algorithm = headers.get("x-amz-server-side-encryption")
-    key = headers.get("x-amz-server-side-encryption-aws-kms-key-id")
-    if algorithm is None:
-        default = s3._bucket_encryption.get(bucket) or ""
-        algorithm = (re.search(r"<SSEAlgorithm>(.*?)</SSEAlgorithm>", default) or [None, None])[1]
-        key = (re.search(r"<KMSMasterKeyID>(.*?)</KMSMasterKeyID>", default) or [None, None])[1]
-    return _full_key_arn(key) if algorithm == "aws:kms" and key else None
+    """The customer's key that a write is encrypted with: named by the write, or else the bucket's default."""
+    default = s3._bucket_default_sse_headers(bucket)
+    algorithm = headers.get("x-amz-server-side-encryption") or default.get("x-amz-server-side-encryption")
+    key = (headers.get("x-amz-server-side-encryption-aws-kms-key-id")
+           or default.get("x-amz-server-side-encryption-aws-kms-key-id"))
+    # AWS's own key, aws/s3, asks nothing of who uses it through S3.
+    return _full_key_arn(key) if algorithm == "aws:kms" and key and not key.endswith("alias/aws/s3") else None
 
 
 def _reading_key(bucket: str, key: str, version: str | None) -> str | None:
+    """The key that an object is encrypted with, as it was stored; an older version is taken for encrypted alike."""
     stored = (s3._buckets.get(bucket) or {}).get("objects", {}).get(key)
-    if version and (stored is None or stored.get("version_id") != version):
-        stored = None  # an older version: its encryption is the bucket's, which is near enough
-    headers = (stored or {}).get("preserved_headers", {}) if stored else {}
-    if stored is None and not version:
-        return None
-    return _writing_key(bucket, headers)
+    return _writing_key(bucket, (stored or {}).get("preserved_headers", {})) if stored or version else None

@@ -16,7 +16,7 @@ mod signer;
 pub use check::{Checked, Report, Verdict, check};
 pub use directory::DirectoryVault;
 pub use memory::MemoryVault;
-pub use s3::{Clock, Lock, LockMode, PART_BYTES, PERMISSIONS, Permission, S3Vault};
+pub use s3::{BadLockMode, Clock, Lock, LockMode, PART_BYTES, PERMISSIONS, Permission, S3Vault};
 pub use seal::{SealError, seal, sealed, unfinished};
 pub use signer::{BadSignature, KmsSigner, LocalSigner, SignError, Signer, verify};
 

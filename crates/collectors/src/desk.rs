@@ -78,17 +78,26 @@ impl Desk {
     }
 }
 
-/// `configuration`, `layer-deps-3`: readable, safe as a file name, one for each request.
+/// `configuration`, `layer-deps-3-0c0ffee01234`: readable, safe as a file name, one for each request.
 pub fn exhibit_name(request: &Request) -> String {
     let kind: ArtifactKind = request.artifact;
     match &request.selector {
         None => kind.as_str().to_owned(),
         Some(selector) => {
-            // Of an ARN the end tells more than the beginning.
-            let tail: Vec<&str> = selector.rsplitn(3, ':').collect();
-            let tail: Vec<&str> = tail.into_iter().take(2).rev().collect();
-            let marked = format!("{}-{}", kind.as_str(), tail.join("-"));
-            keys::file_name(&marked, 80)
+            // Of an ARN the end tells more than the beginning, but two accounts may have a layer
+            // of the same name: what is left out goes into a digest.
+            let mut fields: Vec<&str> = selector.rsplitn(3, ':').collect();
+            let left_out = fields.len() > 2;
+            fields.truncate(2);
+            fields.reverse();
+            let readable = format!("{}-{}", kind.as_str(), fields.join("-"));
+            if left_out {
+                let mark = Sha256Digest::of(selector).short();
+                let readable: String = keys::file_name(&readable.replace('/', "-"), 64);
+                format!("{readable}-{mark}")
+            } else {
+                keys::file_name(&readable, 80)
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! One request being carried out: the calls made, the replies as they came, what was refused.
 
 use crate::Gathered;
-use crate::desk::Desk;
+use crate::desk::{Desk, exhibit_name};
+use async_trait::async_trait;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
@@ -10,10 +11,12 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use evidence::{Acquisition, Call, Exhibit, Finding, Outcome, Request, Target};
+use bytes::Bytes;
+use evidence::{Acquisition, Call, Exhibit, Finding, Outcome, Request, Sha256Digest, Target};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
-use vault::{Source, SourceError, VaultError};
+use vault::{Opened, Source, SourceError, VaultError};
 
 /// Takes a reply's bytes as they came over the wire: a field that the SDK does not know yet is
 /// evidence too.
@@ -39,7 +42,8 @@ impl Intercept for RawReply {
 }
 
 impl RawReply {
-    fn value(&self) -> Value {
+    /// The reply as JSON; as text where it is none (IAM answers XML).
+    pub fn value(&self) -> Value {
         let bytes = self
             .0
             .lock()
@@ -143,13 +147,15 @@ impl<'a> Inquiry<'a> {
     }
 
     /// Replaces a value in the last reply, by JSON pointer: signed URLs are bearer secrets, and an
-    /// environment belongs to one exhibit only. Says so in its place.
+    /// environment belongs to one exhibit only. Says so in its place. A reply in which nothing can
+    /// be pointed at, because it is no JSON, is withheld as a whole.
     pub fn withhold(&mut self, pointer: &str, why: &str) {
-        if let Some(value) = self
-            .replies
-            .last_mut()
-            .and_then(|reply| reply.pointer_mut(&format!("/reply{pointer}")))
-        {
+        let Some(last) = self.replies.last_mut() else {
+            return;
+        };
+        let whole = last.get("reply").is_some_and(Value::is_string);
+        let pointer = if whole { "" } else { pointer };
+        if let Some(value) = last.pointer_mut(&format!("/reply{pointer}")) {
             *value = Value::String(format!("withheld by coldcase: {why}"));
         }
     }
@@ -190,6 +196,37 @@ impl<'a> Inquiry<'a> {
         self.refusals.extend(refusal);
         self.exhibits.push(kept.ok()?);
         self.exhibits.last()
+    }
+
+    /// Keeps bytes that a call already brought, as an exhibit of their own: a document whose digest
+    /// is its name must not be written anew. `api` and `about` are of that call.
+    pub async fn keep_bytes(
+        &mut self,
+        api: &'static str,
+        about: &str,
+        name: impl Into<String>,
+        media_type: &'static str,
+        bytes: Bytes,
+    ) -> Option<&Exhibit> {
+        let source = format!("{api} {about}");
+        let kept = self
+            .desk
+            .keep_content(name.into(), &source, &InHand { bytes, media_type })
+            .await;
+        self.refusals
+            .extend(kept.as_ref().err().map(|error| not_kept(api, about, error)));
+        self.exhibits.push(kept.ok()?);
+        self.exhibits.last()
+    }
+
+    /// The name of the exhibit that holds this request's replies.
+    pub fn name(&self) -> String {
+        exhibit_name(&self.request)
+    }
+
+    /// A name for another exhibit of this request.
+    pub fn part(&self, part: &str) -> String {
+        format!("{}-{part}", self.name())
     }
 
     /// Notes that something is missing, for a reason that no call gave.
@@ -296,7 +333,35 @@ fn outcome(refusals: &[Refusal], anything_kept: bool) -> Outcome {
     }
 }
 
+/// Bytes that are already here.
+struct InHand {
+    bytes: Bytes,
+    media_type: &'static str,
+}
+
+#[async_trait]
+impl Source for InHand {
+    fn expected(&self) -> Option<Sha256Digest> {
+        Some(Sha256Digest::of(&self.bytes))
+    }
+
+    fn media_type(&self) -> &str {
+        self.media_type
+    }
+
+    async fn open(&self) -> Result<Opened, SourceError> {
+        let bytes = self.bytes.clone();
+        Ok(Opened {
+            size_bytes: Some(bytes.len() as u64),
+            bytes: futures_util::stream::iter([Ok(bytes)]).boxed(),
+        })
+    }
+}
+
 fn sources(calls: &[Call]) -> String {
+    if calls.is_empty() {
+        return "the trigger".to_owned();
+    }
     let mut names: Vec<&str> = calls.iter().map(|call| call.api.as_str()).collect();
     names.dedup();
     names.join(", ")
@@ -304,7 +369,7 @@ fn sources(calls: &[Call]) -> String {
 
 /// What a failed call means. Sources: the services' error codes in their published models;
 /// HTTP status where the code is not one of the well-known ones.
-fn refusal<E>(api: &str, about: &str, error: &SdkError<E, HttpResponse>) -> Refusal
+pub(crate) fn refusal<E>(api: &str, about: &str, error: &SdkError<E, HttpResponse>) -> Refusal
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -332,8 +397,8 @@ where
         c if c.ends_with("NotFoundException")
             || c.ends_with("NotFound")
             || c.starts_with("NoSuch")
-            || c == "NotFoundException"
-            || c == "RepositoryNotFoundException" =>
+            || c.ends_with("NonExistentQueue")
+            || c.ends_with("DoesNotExist") =>
         {
             Refusal::Absent(said)
         }
@@ -349,6 +414,28 @@ where
             Refusal::Failed(format!("{said}: {message}"))
         }
     }
+}
+
+/// Whether the same call may bring more later: throttled, timed out, broken on the way or on the
+/// provider's side.
+pub(crate) fn is_transient<E>(error: &SdkError<E, HttpResponse>) -> bool
+where
+    E: ProvideErrorMetadata,
+{
+    if matches!(error, SdkError::ConstructionFailure(_)) {
+        return false;
+    }
+    let Some(service) = error.as_service_error() else {
+        return true;
+    };
+    let status = error.raw_response().map(|reply| reply.status().as_u16());
+    let code = service.code().unwrap_or_default();
+    status.is_some_and(|status| status == 429 || status >= 500)
+        || code.contains("Throttl")
+        || code.starts_with("TooManyRequests")
+        || code.starts_with("RequestLimitExceeded")
+        || code.starts_with("RequestTimeout")
+        || code == "SlowDown"
 }
 
 fn not_kept(api: &str, about: &str, error: &VaultError) -> Refusal {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::HttpConnector as _;
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::byte_stream::ByteStream;
 use evidence::Sha256Digest;
@@ -13,9 +13,15 @@ use vault::{Opened, Source, SourceError};
 
 /// Fetches signed URLs; no credentials of ours go along, and no redirect is followed.
 #[derive(Clone, Default)]
-pub(crate) struct Downloads(Arc<OnceLock<Connector>>);
+pub(crate) struct Downloads(Arc<OnceLock<SharedHttpConnector>>);
 
 impl Downloads {
+    /// Downloads through a connector of the caller's.
+    #[cfg(test)]
+    pub(crate) fn through(connector: SharedHttpConnector) -> Self {
+        Self(Arc::new(OnceLock::from(connector)))
+    }
+
     /// The content behind a signed URL.
     pub(crate) fn url(
         &self,
@@ -31,11 +37,13 @@ impl Downloads {
         }
     }
 
-    fn connector(&self) -> &Connector {
+    fn connector(&self) -> &SharedHttpConnector {
         self.0.get_or_init(|| {
-            Connector::builder()
-                .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-                .build()
+            SharedHttpConnector::new(
+                Connector::builder()
+                    .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+                    .build(),
+            )
         })
     }
 }

@@ -1,8 +1,9 @@
 //! The deployed package of `$LATEST`, a version or an alias.
 
-use super::{Artifact, Aws};
+use super::announced::Announced;
+use super::{Artifact, Aws, deployment_source};
 use crate::{Inquiry, Refusal};
-use evidence::{ArtifactKind, Confidence, Finding, Proof, Request, Severity, Sha256Digest};
+use evidence::{ArtifactKind, Request, Sha256Digest};
 use futures_util::FutureExt as _;
 
 pub(super) const ARTIFACT: Artifact = Artifact {
@@ -37,15 +38,29 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
     let Some(code) = function.code() else {
         return inquiry.refuse(Refusal::Absent("the reply names no code".to_owned()));
     };
+    if let Some(object) = code.resolved_s3_object()
+        && let (Some(bucket), Some(key)) = (object.s3_bucket(), object.s3_key())
+    {
+        let source = deployment_source::object(bucket, key, object.s3_object_version());
+        inquiry.then(Request::one(ArtifactKind::DeploymentSource, source));
+    }
     if let Some(image) = code.resolved_image_uri() {
         // Lambda does not follow tags: the digest is the code.
         return inquiry.then(Request::one(ArtifactKind::ContainerImage, image));
     }
     let Some(location) = code.location() else {
-        return inquiry.refuse(Refusal::Absent(
-            "Lambda keeps no copy of this code (self-managed); see the deployment source"
-                .to_owned(),
-        ));
+        return match code.error().and_then(|error| error.error_code()) {
+            Some(error) => inquiry.refuse(Refusal::Failed(format!(
+                "Lambda cannot give out the package of {about}: {error}"
+            ))),
+            None if code.resolved_s3_object().is_some() => inquiry.note(
+                "code",
+                "Lambda keeps no copy of self-managed code; see the deployment source".into(),
+            ),
+            None => inquiry.refuse(Refusal::Failed(format!(
+                "the reply names no place to download the package of {about} from"
+            ))),
+        };
     };
     let announced = function
         .configuration()
@@ -62,10 +77,10 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
     let Some(exhibit) = inquiry
         .keep_content("https:GET", &format!("package of {about}"), name, &package)
         .await
+        .cloned()
     else {
         return;
     };
-    let (name, computed) = (exhibit.name.clone(), exhibit.sha256);
     let sources = [
         ("Lambda announces", announced),
         // What the event says is about $LATEST at that moment.
@@ -77,32 +92,18 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
                 .flatten(),
         ),
     ];
-    for (who, digest) in sources {
-        if let Some(digest) = digest.filter(|digest| *digest != computed) {
-            inquiry.find(mismatch(&about, who, digest, computed, &name));
+    for (by, digest) in sources {
+        let difference = Announced {
+            rule: "code-digest-mismatch",
+            technique: "T1648",
+            what: &format!("The package of {about}"),
+            by,
+            digest,
+            meaning: "the code was changed again in between, or the copy is not what was deployed",
         }
-    }
-}
-
-fn mismatch(
-    about: &str,
-    who: &str,
-    said: Sha256Digest,
-    computed: Sha256Digest,
-    exhibit: &str,
-) -> Finding {
-    Finding {
-        rule: "code-digest-mismatch".to_owned(),
-        statement: format!(
-            "The package of {about} hashes to {computed}, but {who} {said}: the code was changed again in between, or the copy is not what was deployed."
-        ),
-        severity: Severity::High,
-        confidence: Confidence::High,
-        technique: Some("T1648".to_owned()),
-        proof: vec![Proof {
-            exhibit: exhibit.to_owned(),
-            path: None,
-            line: None,
-        }],
+        .differs_from(&exhibit);
+        if let Some(finding) = difference {
+            inquiry.find(finding);
+        }
     }
 }

@@ -3,10 +3,26 @@
 //! One file an artifact; [`ARTIFACTS`] is the registry. To add one: a file, a line, its permissions
 //! in `template.yaml` (a test compares them).
 
+mod aliases;
+mod announced;
 mod clients;
+mod code_signing_config;
+mod concurrency;
 mod configuration;
+mod container_image;
+mod deployment_source;
 mod download;
+mod event_invoke_config;
+mod event_source_mappings;
 mod function_code;
+mod layer;
+mod recursion_config;
+mod resource_policy;
+mod runtime_management;
+mod tags;
+mod trigger_event;
+mod url_config;
+mod versions;
 
 pub use clients::{Clients, http_client};
 
@@ -27,7 +43,35 @@ pub(crate) struct Artifact {
 }
 
 /// The registry: everything that can be asked of AWS, most volatile first.
-const ARTIFACTS: &[Artifact] = &[function_code::ARTIFACT, configuration::ARTIFACT];
+const ARTIFACTS: &[Artifact] = &[
+    trigger_event::ARTIFACT,
+    function_code::ARTIFACT,
+    configuration::ARTIFACT,
+    container_image::ARTIFACT,
+    layer::ARTIFACT,
+    deployment_source::ARTIFACT,
+    versions::ARTIFACT,
+    aliases::ARTIFACT,
+    resource_policy::ARTIFACT,
+    url_config::ARTIFACT,
+    event_source_mappings::ARTIFACT,
+    event_invoke_config::ARTIFACT,
+    concurrency::ARTIFACT,
+    code_signing_config::ARTIFACT,
+    runtime_management::ARTIFACT,
+    recursion_config::ARTIFACT,
+    tags::ARTIFACT,
+];
+
+/// How many pages of one list are read: whoever can make resources can make very many.
+const PAGES: usize = 50;
+
+/// Why the rest of a list is missing.
+fn cut_off(what: &str) -> Refusal {
+    Refusal::Failed(format!(
+        "more than {PAGES} pages of {what}; the rest is not read"
+    ))
+}
 
 /// What the trigger says about the target, for collectors that look at it.
 #[derive(Clone, Debug, Default)]
@@ -112,6 +156,12 @@ impl Collector for Aws {
                         A::Tags,
                     ]
                     .map(Request::whole),
+                );
+                plan.extend(
+                    self.trigger
+                        .record
+                        .as_ref()
+                        .and_then(deployment_source::named_in),
                 );
                 if let Some(qualifier) = &self.target.qualifier {
                     plan.extend(

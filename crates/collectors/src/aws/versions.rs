@@ -1,0 +1,88 @@
+//! The published versions; the newest of them are preserved.
+
+use super::{Artifact, Aws, PAGES, cut_off};
+use crate::Inquiry;
+use evidence::{ArtifactKind, Request};
+use futures_util::FutureExt as _;
+use serde_json::Value;
+
+pub(super) const ARTIFACT: Artifact = Artifact {
+    kind: ArtifactKind::Versions,
+    actions: &["lambda:ListVersionsByFunction"],
+    collect: |aws, inquiry| collect(aws, inquiry).boxed(),
+};
+
+async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
+    let mut numbers: Vec<u64> = Vec::new();
+    let mut marker: Option<String> = None;
+    for page in 0.. {
+        if page == PAGES {
+            inquiry.refuse(cut_off("versions"));
+            break;
+        }
+        let asked = inquiry
+            .ask("lambda:ListVersionsByFunction", &aws.target.name, |raw| {
+                aws.clients
+                    .lambda
+                    .list_versions_by_function()
+                    .function_name(aws.target.arn_unqualified())
+                    .set_marker(marker.clone())
+                    .customize()
+                    .interceptor(raw)
+                    .send()
+            })
+            .await;
+        let Some(reply) = asked else {
+            break;
+        };
+        withhold_environments(inquiry);
+        numbers.extend(
+            reply
+                .versions()
+                .iter()
+                .filter_map(|version| version.version()?.parse::<u64>().ok()),
+        );
+        marker = next_page(reply.next_marker());
+        if marker.is_none() {
+            break;
+        }
+    }
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    for number in numbers.into_iter().take(aws.versions) {
+        preserve(inquiry, &number.to_string());
+    }
+}
+
+/// Wants everything that can be had of one version.
+pub(super) fn preserve(inquiry: &mut Inquiry<'_>, version: &str) {
+    for artifact in [
+        ArtifactKind::FunctionCode,
+        ArtifactKind::Configuration,
+        ArtifactKind::ResourcePolicy,
+        ArtifactKind::EventSourceMappings,
+    ] {
+        inquiry.then(Request::one(artifact, version));
+    }
+}
+
+/// The marker of the next page; Lambda's last page has none, or an empty one.
+pub(super) fn next_page(marker: Option<&str>) -> Option<String> {
+    marker
+        .filter(|marker| !marker.is_empty())
+        .map(str::to_owned)
+}
+
+/// Environments belong to the configuration exhibits only.
+fn withhold_environments(inquiry: &mut Inquiry<'_>) {
+    let listed = inquiry
+        .last_reply()
+        .and_then(|reply| reply.get("Versions"))
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
+    for index in 0..listed.max(1) {
+        inquiry.withhold(
+            &format!("/Versions/{index}/Environment"),
+            "the environment is in the configuration exhibits of preserved versions",
+        );
+    }
+}

@@ -8,6 +8,8 @@
 //! cases/CASE/manifest-NNNN.sig            the signature over it (DSSE pre-authentication encoding), DER
 //! cases/CASE/manifest-NNNN.dsse.json      the same as a DSSE envelope; written last: its presence means sealed
 //! cases/CASE/signer-ID.pem                the public key, for convenience; take the trusted one from elsewhere
+//! cases/CASE/notified.json                written after the notification went out
+//! requests/REQUEST.json                   when a responder's request came in: a repeated one reopens the same case
 //! attempts/YYYY/MM/DD/EVENT.json          events that are recorded only: failed calls, lesser changes
 //! tracing/FUNCTION/REVISION.json          written before tracing is turned on: tells our own event from an attacker's
 //! ```
@@ -59,6 +61,24 @@ pub fn signer(id: &CaseId, key_id: &str) -> String {
     format!("cases/{id}/signer-{}.pem", file_name(key_id, 16))
 }
 
+/// That somebody was told of a case.
+pub fn notified(id: &CaseId) -> String {
+    format!("cases/{id}/notified.json")
+}
+
+/// A responder's request, by its id.
+pub fn request(request_id: &str) -> String {
+    format!("requests/{}.json", file_name(request_id, 80))
+}
+
+/// The intents to turn tracing on for this function, at any revision.
+pub fn tracing_intents(function: &Target) -> String {
+    format!(
+        "tracing/{}/",
+        Sha256Digest::of(function.arn_unqualified())
+    )
+}
+
 /// An event that is recorded and opens no case.
 pub fn attempt(occurred_at: Timestamp, event_id: &str) -> String {
     format!(
@@ -71,8 +91,8 @@ pub fn attempt(occurred_at: Timestamp, event_id: &str) -> String {
 /// The intent to turn tracing on at this revision of this function.
 pub fn tracing_intent(function: &Target, revision_id: &str) -> String {
     format!(
-        "tracing/{}/{}.json",
-        Sha256Digest::of(function.unqualified().arn()),
+        "{}{}.json",
+        tracing_intents(function),
         file_name(revision_id, 80)
     )
 }

@@ -1,1 +1,344 @@
-//! placeholder
+//! A trigger or a person → a case with its volatile evidence, sealed; then tracing.
+//!
+//! The way of an event: [`incoming`] says what came in, [`Responder::handle`] decides what it calls
+//! for, [`case`] opens, acquires and seals, [`tracing_on`] turns tracing on afterwards, [`notice`]
+//! tells somebody. Every step may run again after a crash or a redelivery and ends in the same case.
+
+mod case;
+mod incoming;
+mod notice;
+mod ports;
+mod settings;
+mod tracing_on;
+
+pub use incoming::{DirectRequest, Incoming, Work};
+pub use ports::{Notice, Notifier, Queue, QueueError, SnsNotifier, SqsQueue};
+pub use settings::{BadSetting, Settings};
+
+use collectors::Clock;
+use collectors::aws::{Clients, TriggerFacts, functions_concerned};
+use evidence::{CaseId, Responder as ResponderIdentity, Target, Trigger, keys};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use trail::{Classification, Decision, Record};
+use vault::{Signer, Vault, VaultError};
+
+/// Everything that answers an event, behind ports.
+pub struct Responder {
+    /// Where evidence goes.
+    pub vault: Arc<dyn Vault>,
+    /// Who signs.
+    pub signer: Arc<dyn Signer>,
+    /// What time it is.
+    pub clock: Clock,
+    /// The clients of each Region that has functions; the stack's own first.
+    pub clients: Vec<Clients>,
+    /// Where an event on many functions is spread out.
+    pub queue: Arc<dyn Queue>,
+    /// Who is told.
+    pub notifier: Arc<dyn Notifier>,
+    /// What the owner configured.
+    pub settings: Settings,
+}
+
+/// Which invocation does the work, and how much time it has.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The Lambda request id, or a process's own.
+    pub id: String,
+    /// Until the function's time limit.
+    pub time_left: Duration,
+}
+
+/// What was done about one thing that came in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "did", rename_all = "kebab-case")]
+pub enum Done {
+    /// A case is sealed: by this attempt or already before.
+    Sealed {
+        /// The case.
+        case_id: CaseId,
+        /// Its target's ARN.
+        target: String,
+        /// Where its envelope is.
+        envelope: String,
+        /// How many acquisitions ended in each outcome.
+        outcomes: std::collections::BTreeMap<String, usize>,
+        /// What came of tracing; none where it does not apply.
+        tracing: Option<String>,
+    },
+    /// The event concerns many functions: each has become a message of its own.
+    SpreadOut {
+        /// Their ARNs.
+        targets: Vec<String>,
+    },
+    /// Written down, no case.
+    Recorded {
+        /// Under which key.
+        key: String,
+        /// Why no case.
+        reason: String,
+    },
+    /// Nothing.
+    Ignored {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why something could not be dealt with. Trying again may help, which the queue does.
+#[derive(Debug, thiserror::Error)]
+pub enum RespondError {
+    /// The input is none that this function takes.
+    #[error("{0}")]
+    BadInput(String),
+    /// The vault failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The case could not be sealed.
+    #[error("the case could not be sealed: {0}")]
+    Seal(#[from] vault::SealError),
+    /// The manifest does not hold together.
+    #[error("the manifest does not hold together: {0}")]
+    BadSeal(#[from] evidence::BadSeal),
+    /// The functions that an event concerns could not be found.
+    #[error("the functions concerned could not be found: {0}")]
+    Locate(#[from] collectors::aws::LocateError),
+    /// A message could not be passed on.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+impl Responder {
+    /// Deals with one thing that came in.
+    pub async fn handle(
+        &self,
+        incoming: Incoming,
+        attempt: &Attempt,
+    ) -> Result<Vec<Done>, RespondError> {
+        match incoming {
+            Incoming::Work(work) => Ok(vec![self.work(*work, attempt).await?]),
+            Incoming::Direct(request) => self.direct(request, attempt).await,
+            Incoming::Events(records) => {
+                let mut done = Vec::new();
+                for record in records {
+                    done.extend(match record {
+                        Ok(record) => self.event(record, attempt).await?,
+                        Err(unreadable) => vec![Done::Ignored {
+                            reason: unreadable.to_string(),
+                        }],
+                    });
+                }
+                Ok(done)
+            }
+        }
+    }
+
+    /// A CloudTrail record: ignored, recorded, or answered with a case for each target.
+    async fn event(&self, record: Record, attempt: &Attempt) -> Result<Vec<Done>, RespondError> {
+        if let Some(reason) = self.is_our_own_tracing_change(&record).await? {
+            return Ok(vec![Done::Ignored { reason }]);
+        }
+        let classification = trail::classify(&record, &self.settings.own);
+        match classification.decision {
+            Decision::Ignore => Ok(vec![Done::Ignored {
+                reason: classification.reason,
+            }]),
+            Decision::Record => Ok(vec![self.write_down(&record, classification).await?]),
+            Decision::Respond => self.answer(record, classification, attempt).await,
+        }
+    }
+
+    async fn answer(
+        &self,
+        record: Record,
+        classification: Classification,
+        attempt: &Attempt,
+    ) -> Result<Vec<Done>, RespondError> {
+        let Some(trigger) = trail::to_trigger(&record, &classification) else {
+            return Ok(vec![self.write_down(&record, classification).await?]);
+        };
+        let targets = self.targets_of(&classification.targets).await?;
+        let record = record.into_raw();
+        let works = targets
+            .into_iter()
+            .map(|target| Work {
+                trigger: trigger.clone(),
+                target,
+                record: Some(record.clone()),
+                tracing: None,
+            })
+            .collect();
+        self.answer_all(works, attempt).await
+    }
+
+    /// One piece of work is done here and now; several become a message each.
+    async fn answer_all(
+        &self,
+        mut works: Vec<Work>,
+        attempt: &Attempt,
+    ) -> Result<Vec<Done>, RespondError> {
+        match (works.len(), works.pop()) {
+            (_, None) => Ok(vec![Done::Ignored {
+                reason: "no function in the configured Regions is concerned".to_owned(),
+            }]),
+            (1, Some(only)) => Ok(vec![self.work(only, attempt).await?]),
+            (_, Some(last)) => {
+                works.push(last);
+                self.queue.send(&works).await?;
+                Ok(vec![Done::SpreadOut {
+                    targets: works.iter().map(|work| work.target.arn()).collect(),
+                }])
+            }
+        }
+    }
+
+    /// The functions that these targets lead to; the responder's own parts stay themselves.
+    async fn targets_of(&self, named: &[Target]) -> Result<Vec<Target>, RespondError> {
+        let mut targets = Vec::new();
+        for target in named {
+            if self.settings.own.owns(target) {
+                targets.push(target.clone());
+                continue;
+            }
+            let located = functions_concerned(&self.clients, target).await?;
+            for gap in &located.gaps {
+                tracing::warn!(%target, gap, "not all functions concerned could be found");
+            }
+            targets.extend(located.targets);
+        }
+        targets.sort();
+        targets.dedup();
+        Ok(targets)
+    }
+
+    /// A responder's own request.
+    async fn direct(
+        &self,
+        request: DirectRequest,
+        attempt: &Attempt,
+    ) -> Result<Vec<Done>, RespondError> {
+        let target = self.settings.resolve(&request.target)?;
+        let request_id = request.request_id.unwrap_or_else(|| attempt.id.clone());
+        let occurred_at = self.first_asked_at(&request_id).await?;
+        let trigger = Trigger::Person {
+            request_id,
+            reason: request.reason,
+            occurred_at,
+        };
+        let works = self
+            .targets_of(&[target])
+            .await?
+            .into_iter()
+            .map(|target| Work {
+                trigger: trigger.clone(),
+                target,
+                record: None,
+                tracing: request.tracing,
+            })
+            .collect();
+        self.answer_all(works, attempt).await
+    }
+
+    /// When a request was first heard: the same for every repetition of it, so that it reopens
+    /// the same case.
+    async fn first_asked_at(&self, request_id: &str) -> Result<jiff::Timestamp, RespondError> {
+        let key = keys::request(request_id);
+        let now = (self.clock)();
+        let note = json!({ "request_id": request_id, "occurred_at": now }).to_string();
+        match self.vault.put_once(&key, note.into(), JSON).await {
+            Ok(_) => Ok(now),
+            Err(VaultError::Conflict { .. }) => {
+                let bytes = self.vault.get(&key).await?;
+                let note: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+                Ok(note["occurred_at"]
+                    .as_str()
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(now))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Keeps an event that opens no case.
+    async fn write_down(
+        &self,
+        record: &Record,
+        classification: Classification,
+    ) -> Result<Done, RespondError> {
+        let event_id = classification.event_id.clone().unwrap_or_default();
+        let occurred_at = record.occurred_at().unwrap_or_else(|| (self.clock)());
+        let key = keys::attempt(occurred_at, &event_id);
+        let reason = classification.reason.clone();
+        if classification
+            .targets
+            .iter()
+            .any(|target| self.settings.own.owns(target))
+        {
+            self.tell(notice::of_attempt(&classification, record)).await;
+        }
+        let note = json!({ "classification": classification, "record": record.raw() }).to_string();
+        match self.vault.put_once(&key, note.into(), JSON).await {
+            Ok(_) | Err(VaultError::Conflict { .. }) => Ok(Done::Recorded { key, reason }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether this event is our own turning tracing on: exactly that, by our own role, at a
+    /// revision for which the intent is in the vault. Anything else that our role does is an event
+    /// like any other.
+    async fn is_our_own_tracing_change(
+        &self,
+        record: &Record,
+    ) -> Result<Option<String>, RespondError> {
+        let Some(change) = trail::own_tracing_change(record, &self.settings.role_arn) else {
+            return Ok(None);
+        };
+        let intent = keys::tracing_intent(&change.function, &change.revision_id);
+        let known = self.vault.holds(&intent).await?;
+        Ok(known.then(|| "coldcase itself turned tracing on, as a sealed case says".to_owned()))
+    }
+
+    /// Tells somebody; that it failed is logged and stops nothing.
+    async fn tell(&self, notice: Notice) -> bool {
+        match self.notifier.notify(&notice).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, subject = notice.subject, "nobody could be told");
+                false
+            }
+        }
+    }
+
+    fn identity(&self, attempt: &Attempt) -> ResponderIdentity {
+        ResponderIdentity {
+            program: "coldcase".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            identity: self.settings.identity.clone(),
+            attempt: attempt.id.clone(),
+        }
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        (self.clock)()
+    }
+
+    /// The clients of a Region; the stack's own for what has none of its own.
+    fn clients_of(&self, region: &str) -> Option<&Clients> {
+        self.clients
+            .iter()
+            .find(|clients| clients.region() == region)
+            .or_else(|| self.clients.first())
+    }
+
+    fn facts(work: &Work) -> TriggerFacts {
+        work.record
+            .as_ref()
+            .map(TriggerFacts::of_record)
+            .unwrap_or_default()
+    }
+}
+
+pub(crate) const JSON: &str = "application/json";

@@ -1,1 +1,125 @@
-fn main(){}
+//! The Lambda function: reads the environment, builds the ports, answers.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
+use collectors::aws::{Clients, http_client, s3_client};
+use lambda_runtime::{LambdaEvent, service_fn};
+use respond::{Attempt, Incoming, Responder, Settings, SnsNotifier, SqsQueue};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use vault::{KmsSigner, S3Vault};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .without_time()
+        .with_ansi(false)
+        .init();
+    let responder = &responder().await?;
+    lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
+        answer(responder, event).await
+    }))
+    .await
+}
+
+async fn responder() -> anyhow::Result<Responder> {
+    let settings = Settings::from_env(std::env::vars())?;
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client())
+        .retry_config(RetryConfig::adaptive().with_max_attempts(8))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(4))
+                .operation_attempt_timeout(Duration::from_secs(60))
+                .build(),
+        )
+        .load()
+        .await;
+    let clock: collectors::Clock = Arc::new(jiff::Timestamp::now);
+    let clients = settings
+        .regions
+        .iter()
+        .map(|region| Clients::new(&in_region(&config, region)))
+        .collect();
+    Ok(Responder {
+        vault: Arc::new(S3Vault::new(
+            s3_client(&config),
+            settings.bucket.clone(),
+            settings.bucket_key.clone(),
+            settings.lock,
+            Arc::clone(&clock),
+        )),
+        signer: Arc::new(KmsSigner::new(
+            aws_sdk_kms::Client::new(&config),
+            settings.signing_key.clone(),
+        )),
+        clock,
+        clients,
+        queue: Arc::new(SqsQueue {
+            client: aws_sdk_sqs::Client::new(&config),
+            url: settings.queue_url.clone(),
+        }),
+        notifier: Arc::new(SnsNotifier {
+            client: aws_sdk_sns::Client::new(&config),
+            topic_arn: settings.topic_arn.clone(),
+        }),
+        settings,
+    })
+}
+
+fn in_region(config: &SdkConfig, region: &str) -> SdkConfig {
+    config
+        .to_builder()
+        .region(Region::new(region.to_owned()))
+        .build()
+}
+
+/// A batch from the queue is answered with the messages that failed; anything else with what was
+/// done, or an error.
+async fn answer(
+    responder: &Responder,
+    event: LambdaEvent<Value>,
+) -> Result<Value, lambda_runtime::Error> {
+    let attempt = Attempt {
+        id: event.context.request_id.clone(),
+        time_left: event
+            .context
+            .deadline()
+            .duration_since(SystemTime::now())
+            .unwrap_or_default(),
+    };
+    let Some(messages) = batch(&event.payload) else {
+        let done = responder
+            .handle(Incoming::read(event.payload)?, &attempt)
+            .await?;
+        return Ok(json!(done));
+    };
+    let mut response = SqsBatchResponse::default();
+    for message in messages {
+        let body = message["body"].as_str().unwrap_or_default();
+        let result = match Incoming::read_text(body) {
+            Ok(incoming) => responder.handle(incoming, &attempt).await,
+            Err(error) => Err(error),
+        };
+        let id = message["messageId"].as_str().unwrap_or_default();
+        match result {
+            Ok(done) => tracing::info!(message = id, done = %json!(done), "answered"),
+            Err(error) => {
+                tracing::error!(message = id, %error, "not answered; the queue delivers it again");
+                let mut failure = BatchItemFailure::default();
+                failure.item_identifier = id.to_owned();
+                response.batch_item_failures.push(failure);
+            }
+        }
+    }
+    Ok(json!(response))
+}
+
+fn batch(payload: &Value) -> Option<&Vec<Value>> {
+    let records = payload.get("Records")?.as_array()?;
+    let from_queue = |record: &Value| record["eventSource"] == "aws:sqs";
+    (!records.is_empty() && records.iter().all(from_queue)).then_some(records)
+}

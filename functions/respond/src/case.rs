@@ -1,0 +1,158 @@
+//! One case: open → acquire → seal → tracing → tell. Any step may run again, in any number of
+//! attempts at once: the vault decides which one's words stand.
+
+use crate::incoming::Work;
+use crate::{Attempt, Done, JSON, RespondError, Responder, notice};
+use collectors::aws::Aws;
+use collectors::{Desk, gather};
+use evidence::{CaseId, CustodyAction, OpenCase, ResourceKind, SealedCase, keys};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use vault::VaultError;
+
+/// Kept back from the function's time limit for sealing, tracing and telling.
+const TIME_TO_SEAL: Duration = Duration::from_secs(100);
+
+/// The sequence number of the addendum that says what came of tracing.
+const TRACING_ADDENDUM: u32 = 1;
+
+impl Responder {
+    pub(crate) async fn work(&self, work: Work, attempt: &Attempt) -> Result<Done, RespondError> {
+        let id = CaseId::derive(&work.trigger, &work.target);
+        let case = match vault::sealed(&*self.vault, &id, 0).await? {
+            Some(case) => case,
+            None => self.seal_case(&id, &work, attempt).await?,
+        };
+        // Preserve first: only a sealed case gets this far.
+        let tracing = match work.target.kind {
+            ResourceKind::Function => Some(self.tracing(&case, &work, attempt).await?),
+            _ => None,
+        };
+        self.tell_of(&case, tracing.as_deref()).await?;
+        let mut outcomes = BTreeMap::new();
+        for acquisition in &case.manifest().acquisitions {
+            *outcomes
+                .entry(acquisition.result.as_str().to_owned())
+                .or_default() += 1;
+        }
+        Ok(Done::Sealed {
+            envelope: keys::envelope(&id, 0),
+            case_id: id,
+            target: work.target.arn(),
+            outcomes,
+            tracing,
+        })
+    }
+
+    /// Opens the case, acquires and seals; or finishes what an attempt before this one left.
+    async fn seal_case(
+        &self,
+        id: &CaseId,
+        work: &Work,
+        attempt: &Attempt,
+    ) -> Result<SealedCase, RespondError> {
+        if let Some(draft) = vault::unfinished(&*self.vault, id, 0).await? {
+            return Ok(vault::seal(&*self.vault, &*self.signer, draft).await?);
+        }
+        let mut case = OpenCase::open(
+            work.trigger.clone(),
+            work.target.clone(),
+            self.identity(attempt),
+            self.now(),
+        );
+        let Some(clients) = self.clients_of(&work.target.region) else {
+            return Err(RespondError::BadInput("no Region is configured".to_owned()));
+        };
+        let collector = Aws::new(
+            clients.clone(),
+            work.target.clone(),
+            Self::facts(work),
+            self.settings.versions,
+        );
+        let desk = Desk::new(
+            Arc::clone(&self.vault),
+            id.clone(),
+            Arc::clone(&self.clock),
+            self.settings.limit_bytes,
+        );
+        let time_limit = attempt.time_left.saturating_sub(TIME_TO_SEAL);
+        gather(
+            &collector,
+            &desk,
+            &mut case,
+            self.settings.parallel,
+            time_limit,
+        )
+        .await;
+        let draft = case.draft(self.now())?;
+        let case = vault::seal(&*self.vault, &*self.signer, draft).await?;
+        tracing::info!(case = %id, target = %work.target, "sealed");
+        Ok(case)
+    }
+
+    /// Turns tracing on, unless it was dealt with before, and seals what came of it as an addendum.
+    async fn tracing(
+        &self,
+        case: &SealedCase,
+        work: &Work,
+        attempt: &Attempt,
+    ) -> Result<String, RespondError> {
+        let id = &case.manifest().case_id;
+        if let Some(addendum) = vault::sealed(&*self.vault, id, TRACING_ADDENDUM).await? {
+            return Ok(told(&addendum));
+        }
+        if let Some(draft) = vault::unfinished(&*self.vault, id, TRACING_ADDENDUM).await? {
+            return Ok(told(
+                &vault::seal(&*self.vault, &*self.signer, draft).await?,
+            ));
+        }
+        let mut addendum = case.amend(self.identity(attempt), self.now());
+        let wanted = work.tracing.unwrap_or(self.settings.tracing);
+        let action = if wanted {
+            self.turn_tracing_on(case).await?
+        } else {
+            CustodyAction::TracingNotWanted
+        };
+        addendum.custody(action, self.now());
+        let draft = addendum.draft(self.now())?;
+        Ok(told(
+            &vault::seal(&*self.vault, &*self.signer, draft).await?,
+        ))
+    }
+
+    /// Tells of a case once; twice if a crash comes in between, rather than never.
+    async fn tell_of(&self, case: &SealedCase, tracing: Option<&str>) -> Result<(), RespondError> {
+        let key = keys::notified(&case.manifest().case_id);
+        if self.vault.holds(&key).await? {
+            return Ok(());
+        }
+        let about_responder = self.settings.own.owns(&case.manifest().target);
+        let notice = notice::of_case(case, about_responder, &self.settings.bucket, tracing);
+        if !self.tell(notice).await {
+            return Ok(());
+        }
+        let note = json!({ "notified_at": self.now() }).to_string();
+        match self.vault.put_once(&key, note.into(), JSON).await {
+            Ok(_) | Err(VaultError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What an addendum says of tracing, in one line.
+fn told(addendum: &SealedCase) -> String {
+    let last = addendum.manifest().custody.last();
+    match last.map(|entry| &entry.action) {
+        Some(CustodyAction::TracingTurnedOn {
+            revision_before,
+            revision_after,
+            ..
+        }) => format!("turned on (revision {revision_before} → {revision_after})"),
+        Some(CustodyAction::TracingAlreadyOn { .. }) => "was on already".to_owned(),
+        Some(CustodyAction::TracingNotPossible { why }) => format!("not possible: {why}"),
+        Some(CustodyAction::TracingNotWanted) => "not wanted".to_owned(),
+        _ => "nothing is known".to_owned(),
+    }
+}

@@ -1,0 +1,141 @@
+//! What a person is told: what happened, to what, by whom, and where the evidence is. No secrets.
+
+use crate::ports::Notice;
+use evidence::{SealedCase, Severity, Target, Trigger, keys};
+use trail::{Classification, Record};
+
+/// A case was sealed.
+pub(crate) fn of_case(
+    case: &SealedCase,
+    about_responder: bool,
+    bucket: &str,
+    tracing: Option<&str>,
+) -> Notice {
+    let manifest = case.manifest();
+    let what = if about_responder {
+        "ALERT: coldcase itself was touched"
+    } else {
+        "Case sealed"
+    };
+    let mut body = format!(
+        "{what}.\n\nCase      {}\nTarget    {}\n",
+        manifest.case_id,
+        line(&manifest.target.arn(), 300)
+    );
+    match &manifest.trigger {
+        Trigger::CloudTrailEvent {
+            event_name,
+            occurred_at,
+            severity,
+            technique,
+            principal,
+            source_address,
+            ..
+        } => {
+            body.push_str(&format!(
+                "Event     {} at {occurred_at}\nSeverity  {}  (ATT&CK {technique})\nBy        {}\nFrom      {}\n",
+                line(event_name, 100),
+                word(*severity),
+                line(principal.as_deref().unwrap_or("unknown"), 300),
+                line(source_address.as_deref().unwrap_or("unknown"), 100),
+            ));
+        }
+        Trigger::Person {
+            reason,
+            occurred_at,
+            ..
+        } => body.push_str(&format!(
+            "Asked     at {occurred_at}: {}\n",
+            line(reason, 300)
+        )),
+    }
+    let mut outcomes = std::collections::BTreeMap::<&str, usize>::new();
+    for acquisition in &manifest.acquisitions {
+        *outcomes.entry(acquisition.result.as_str()).or_default() += 1;
+    }
+    let outcomes: Vec<String> = outcomes
+        .iter()
+        .map(|(outcome, count)| format!("{count} {outcome}"))
+        .collect();
+    body.push_str(&format!("Evidence  {}\n", outcomes.join(", ")));
+    for finding in &manifest.findings {
+        body.push_str(&format!(
+            "Finding   {}: {}\n",
+            word(finding.severity),
+            line(&finding.statement, 400)
+        ));
+    }
+    if let Some(tracing) = tracing {
+        body.push_str(&format!("Tracing   {}\n", line(tracing, 300)));
+    }
+    body.push_str(&format!(
+        "\nSealed at {} in s3://{bucket}/{}\n",
+        manifest.sealed_at,
+        keys::envelope(&manifest.case_id, 0)
+    ));
+    Notice {
+        subject: subject(what, &manifest.target),
+        body,
+    }
+}
+
+/// Somebody tried to touch the responder and failed.
+pub(crate) fn of_attempt(classification: &Classification, record: &Record) -> Notice {
+    let what = "ALERT: somebody tried to touch coldcase";
+    let targets: Vec<String> = classification
+        .targets
+        .iter()
+        .map(|target| line(&target.arn(), 300))
+        .collect();
+    Notice {
+        subject: what.to_owned(),
+        body: format!(
+            "{what}.\n\nEvent     {} ({})\nTarget    {}\nBy        {}\nFrom      {}\n",
+            line(
+                classification.event_name.as_deref().unwrap_or("unknown"),
+                100
+            ),
+            line(record.error_code().unwrap_or("no error"), 100),
+            targets.join(", "),
+            line(record.principal().unwrap_or("unknown"), 300),
+            line(record.source_address().unwrap_or("unknown"), 100),
+        ),
+    }
+}
+
+fn subject(what: &str, target: &Target) -> String {
+    let text = format!("{what}: {} {}", target.kind.as_str(), target.name);
+    text.chars()
+        .map(|c| {
+            if c.is_ascii_graphic() || c == ' ' {
+                c
+            } else {
+                '?'
+            }
+        })
+        .take(100)
+        .collect()
+}
+
+/// One line of text that an attacker may have chosen: no control characters, no tricks of
+/// direction, bounded.
+fn line(text: &str, longest: usize) -> String {
+    text.chars()
+        .take(longest)
+        .map(|c| match c {
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
+            c if c.is_control() => '?',
+            c => c,
+        })
+        .collect()
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "CRITICAL",
+    }
+}

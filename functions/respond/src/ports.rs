@@ -1,0 +1,110 @@
+//! What the responder needs of the world besides the vault: a queue and somebody to tell.
+
+use crate::Work;
+use async_trait::async_trait;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_smithy_types::error::display::DisplayErrorContext;
+
+/// Takes work that is to be done in an invocation of its own.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Passes all of it on, or fails; some may have been passed on then, and twice is once.
+    async fn send(&self, works: &[Work]) -> Result<(), QueueError>;
+}
+
+/// Work could not be passed on.
+#[derive(Debug, thiserror::Error)]
+#[error("{count} messages could not be sent to the queue: {cause}")]
+pub struct QueueError {
+    /// How many, of the first batch that failed.
+    pub count: usize,
+    /// The service's word.
+    pub cause: String,
+}
+
+/// A message to a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// At most 100 printable ASCII characters (SNS).
+    pub subject: String,
+    /// What happened and where the case is; no secrets.
+    pub body: String,
+}
+
+/// Tells somebody.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Sends it.
+    async fn notify(&self, notice: &Notice) -> Result<(), String>;
+}
+
+/// The stack's own queue.
+pub struct SqsQueue {
+    /// The client.
+    pub client: aws_sdk_sqs::Client,
+    /// The queue.
+    pub url: String,
+}
+
+/// A batch holds ten messages; a message with its record stays below 256 KiB (EventBridge's limit
+/// for an event), and a batch below SQS's 1 MiB, with three.
+const BATCH: usize = 3;
+
+#[async_trait]
+impl Queue for SqsQueue {
+    async fn send(&self, works: &[Work]) -> Result<(), QueueError> {
+        for batch in works.chunks(BATCH) {
+            let failed = |cause: String| QueueError {
+                count: batch.len(),
+                cause,
+            };
+            let mut entries = Vec::with_capacity(batch.len());
+            for (index, work) in batch.iter().enumerate() {
+                let entry = SendMessageBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .message_body(work.to_message())
+                    .build()
+                    .map_err(|error| failed(error.to_string()))?;
+                entries.push(entry);
+            }
+            let reply = self
+                .client
+                .send_message_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(entries))
+                .send()
+                .await
+                .map_err(|error| failed(DisplayErrorContext(error).to_string()))?;
+            if let Some(first) = reply.failed().first() {
+                return Err(failed(first.code().to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The stack's topic; without one, nobody.
+pub struct SnsNotifier {
+    /// The client.
+    pub client: aws_sdk_sns::Client,
+    /// The topic.
+    pub topic_arn: Option<String>,
+}
+
+#[async_trait]
+impl Notifier for SnsNotifier {
+    async fn notify(&self, notice: &Notice) -> Result<(), String> {
+        let Some(topic) = &self.topic_arn else {
+            return Ok(());
+        };
+        self.client
+            .publish()
+            .topic_arn(topic)
+            .subject(&notice.subject)
+            .message(&notice.body)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| DisplayErrorContext(error).to_string())
+    }
+}

@@ -1,0 +1,166 @@
+//! What the owner configured, read from the environment that `template.yaml` sets.
+
+use crate::RespondError;
+use evidence::{ResourceKind, Target};
+use std::collections::HashMap;
+use trail::Scope;
+
+/// Settings of one stack.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The responder's own parts and role: what happens to them is about the responder.
+    pub own: Scope,
+    /// The role that the responder runs as.
+    pub role_arn: String,
+    /// Who the manifest names: the function's ARN.
+    pub identity: String,
+    /// Account of the stack.
+    pub account: String,
+    /// Region of the stack.
+    pub region: String,
+    /// Regions where functions live; the stack's own first.
+    pub regions: Vec<String>,
+    /// Whether tracing is turned on after sealing.
+    pub tracing: bool,
+    /// How many published versions are preserved, newest first.
+    pub versions: usize,
+    /// The largest artifact that is kept, in bytes.
+    pub limit_bytes: u64,
+    /// How many requests of one case are carried out at a time.
+    pub parallel: usize,
+    /// Where evidence goes.
+    pub bucket: String,
+    /// The KMS key that encrypts it.
+    pub bucket_key: Option<String>,
+    /// The KMS key that signs.
+    pub signing_key: String,
+    /// Object Lock.
+    pub lock: vault::Lock,
+    /// Where an event on many functions is spread out.
+    pub queue_url: String,
+    /// Who is told; nobody if none.
+    pub topic_arn: Option<String>,
+}
+
+/// A setting that is missing or cannot be.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the environment variable {name} {what}; template.yaml sets it")]
+pub struct BadSetting {
+    name: &'static str,
+    what: String,
+}
+
+/// Requests of one case at a time. With five cases at a time in an account this stays near
+/// Lambda's 15 control-plane requests a second; the SDK backs off where it does not.
+const PARALLEL: usize = 6;
+
+impl Settings {
+    /// Reads the settings from environment variables.
+    pub fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Self, BadSetting> {
+        let env = Env(env.into_iter().collect());
+        let role_arn = env.text("COLDCASE_ROLE_ARN")?;
+        let region = env.text("AWS_REGION")?;
+        let account = Target::from_arn(&role_arn)
+            .map_err(|error| BadSetting {
+                name: "COLDCASE_ROLE_ARN",
+                what: format!("cannot be read: {error}"),
+            })?
+            .account;
+        let mut regions = vec![region.clone()];
+        for other in env.list("COLDCASE_REGIONS") {
+            if !regions.contains(&other) {
+                regions.push(other);
+            }
+        }
+        let mut own = Vec::new();
+        for arn in env.list("COLDCASE_OWN") {
+            own.push(Target::from_arn(&arn).map_err(|error| BadSetting {
+                name: "COLDCASE_OWN",
+                what: format!("cannot be read: {error}"),
+            })?);
+        }
+        let name = env.text("AWS_LAMBDA_FUNCTION_NAME")?;
+        Ok(Self {
+            own: Scope::new(own, Some(role_arn.clone())),
+            identity: Target::aws(&account, &region, ResourceKind::Function, name).arn(),
+            account,
+            region,
+            regions,
+            role_arn,
+            tracing: match env.text("COLDCASE_TRACING")?.as_str() {
+                "on" => true,
+                "off" => false,
+                other => {
+                    return Err(BadSetting {
+                        name: "COLDCASE_TRACING",
+                        what: format!("is {other:?}; it takes on or off"),
+                    });
+                }
+            },
+            versions: env.number("COLDCASE_VERSIONS")?,
+            limit_bytes: env.number("COLDCASE_LIMIT_BYTES")?,
+            parallel: PARALLEL,
+            bucket: env.text("COLDCASE_BUCKET")?,
+            bucket_key: env.optional("COLDCASE_BUCKET_KEY"),
+            signing_key: env.text("COLDCASE_SIGNING_KEY")?,
+            lock: vault::Lock {
+                mode: env.text("COLDCASE_LOCK_MODE")?.parse().map_err(
+                    |error: vault::BadLockMode| BadSetting {
+                        name: "COLDCASE_LOCK_MODE",
+                        what: error.to_string(),
+                    },
+                )?,
+                days: env.number("COLDCASE_LOCK_DAYS")?,
+            },
+            queue_url: env.text("COLDCASE_QUEUE_URL")?,
+            topic_arn: env.optional("COLDCASE_TOPIC_ARN"),
+        })
+    }
+
+    /// What a responder named: an ARN, or a function's name in the stack's own Region.
+    pub fn resolve(&self, text: &str) -> Result<Target, RespondError> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if !text.is_empty() && text.len() <= 64 && text.chars().all(plain) {
+            return Ok(Target::aws(
+                &self.account,
+                &self.region,
+                ResourceKind::Function,
+                text,
+            ));
+        }
+        Target::from_arn(text).map_err(|error| RespondError::BadInput(error.to_string()))
+    }
+}
+
+struct Env(HashMap<String, String>);
+
+impl Env {
+    fn optional(&self, name: &'static str) -> Option<String> {
+        self.0.get(name).filter(|text| !text.is_empty()).cloned()
+    }
+
+    fn text(&self, name: &'static str) -> Result<String, BadSetting> {
+        self.optional(name).ok_or_else(|| BadSetting {
+            name,
+            what: "is missing".to_owned(),
+        })
+    }
+
+    fn list(&self, name: &'static str) -> Vec<String> {
+        self.optional(name)
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &'static str) -> Result<T, BadSetting> {
+        let text = self.text(name)?;
+        text.parse().map_err(|_| BadSetting {
+            name,
+            what: format!("is {text:?}; it takes a whole number"),
+        })
+    }
+}

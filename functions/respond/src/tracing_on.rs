@@ -1,0 +1,262 @@
+//! Turning X-Ray tracing on for what comes next, without harming what was.
+//!
+//! It is `UpdateFunctionConfiguration`: it replaces warm environments and raises the very event that
+//! wakes the responder. So: after sealing only; only while the function is still what was sealed;
+//! optimistic with `RevisionId`; with the intent in the vault before the call, so that our own event
+//! can be told from an attacker's. The role is never edited.
+
+use crate::{JSON, RespondError, Responder};
+use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationError;
+use aws_sdk_lambda::types::{LastUpdateStatus, TracingConfig, TracingMode};
+use collectors::aws::Clients;
+use evidence::{ArtifactKind, CustodyAction, SealedCase, Target, keys};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+use vault::VaultError;
+
+/// How often the function is looked at while an update settles, and how long apart.
+const LOOKS: u32 = 60;
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// How often the update is tried when somebody else's comes in between.
+const TRIES: u32 = 3;
+
+/// Fields of a configuration that change by themselves while an update settles.
+const UNSETTLED: &[&str] = &[
+    "LastModified",
+    "LastUpdateStatus",
+    "LastUpdateStatusReason",
+    "LastUpdateStatusReasonCode",
+    "RevisionId",
+    "State",
+    "StateReason",
+    "StateReasonCode",
+];
+
+/// The function as it is now.
+struct Now {
+    revision: String,
+    tracing: TracingMode,
+    settled: bool,
+    substance: Map<String, Value>,
+}
+
+impl Responder {
+    /// Turns tracing on for the case's function, or says why not.
+    pub(crate) async fn turn_tracing_on(
+        &self,
+        case: &SealedCase,
+    ) -> Result<CustodyAction, RespondError> {
+        let target = case.manifest().target.unqualified();
+        let not_possible = |why: String| Ok(CustodyAction::TracingNotPossible { why });
+        let Some(clients) = self.clients_of(&target.region) else {
+            return not_possible("no Region is configured".to_owned());
+        };
+        let sealed = match self.sealed_substance(case).await? {
+            Some(substance) => substance,
+            None => {
+                return not_possible(
+                    "the configuration could not be sealed, and nothing is changed before it is"
+                        .to_owned(),
+                );
+            }
+        };
+        for _ in 0..TRIES {
+            let before = match self.settled(clients, &target).await {
+                Ok(before) => before,
+                Err(why) => return not_possible(why),
+            };
+            if before.tracing == TracingMode::Active {
+                return self.already_on(case, &target, before).await;
+            }
+            if before.substance != sealed {
+                return not_possible(
+                    "the function was changed again after it was sealed; that change has a case \
+                     of its own"
+                        .to_owned(),
+                );
+            }
+            self.write_intent(case, &target, &before.revision).await?;
+            let answer = clients
+                .lambda()
+                .update_function_configuration()
+                .function_name(target.arn())
+                .revision_id(&before.revision)
+                .tracing_config(TracingConfig::builder().mode(TracingMode::Active).build())
+                .send()
+                .await;
+            match answer.map_err(aws_sdk_lambda::error::SdkError::into_service_error) {
+                Ok(_) => {
+                    let after = match self.settled(clients, &target).await {
+                        Ok(after) => after.revision,
+                        Err(why) => format!("unknown ({why})"),
+                    };
+                    return Ok(CustodyAction::TracingTurnedOn {
+                        revision_before: before.revision,
+                        revision_after: after,
+                        mode_before: before.tracing.as_str().to_owned(),
+                        mode_after: TracingMode::Active.as_str().to_owned(),
+                    });
+                }
+                // Somebody was faster; look again.
+                Err(
+                    UpdateFunctionConfigurationError::PreconditionFailedException(_)
+                    | UpdateFunctionConfigurationError::ResourceConflictException(_),
+                ) => {}
+                Err(UpdateFunctionConfigurationError::InvalidParameterValueException(error))
+                    if mentions_xray(error.message()) =>
+                {
+                    return not_possible(
+                        "the execution role lacks xray:PutTraceSegments and \
+                         xray:PutTelemetryRecords; a suspect role is not edited"
+                            .to_owned(),
+                    );
+                }
+                Err(error) => {
+                    use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
+                    let code = error.code().unwrap_or("no answer").to_owned();
+                    return not_possible(format!("lambda:UpdateFunctionConfiguration: {code}"));
+                }
+            }
+        }
+        not_possible(format!(
+            "the function was being changed by somebody else, {TRIES} times in a row"
+        ))
+    }
+
+    /// Tracing is on. If an attempt at this very case did it and did not live to say so, say so now.
+    async fn already_on(
+        &self,
+        case: &SealedCase,
+        target: &Target,
+        now: Now,
+    ) -> Result<CustodyAction, RespondError> {
+        let intents = self
+            .vault
+            .list(&keys::tracing_intents(target), 1000)
+            .await?;
+        for key in intents {
+            let intent: Value =
+                serde_json::from_slice(&self.vault.get(&key).await?).unwrap_or_default();
+            if intent["case_id"] == case.manifest().case_id.as_str() {
+                return Ok(CustodyAction::TracingTurnedOn {
+                    revision_before: text(&intent["revision_before"]),
+                    revision_after: now.revision,
+                    mode_before: TracingMode::PassThrough.as_str().to_owned(),
+                    mode_after: TracingMode::Active.as_str().to_owned(),
+                });
+            }
+        }
+        Ok(CustodyAction::TracingAlreadyOn {
+            revision: now.revision,
+        })
+    }
+
+    async fn write_intent(
+        &self,
+        case: &SealedCase,
+        target: &Target,
+        revision: &str,
+    ) -> Result<(), RespondError> {
+        let intent = json!({
+            "case_id": case.manifest().case_id,
+            "function": target.arn(),
+            "revision_before": revision,
+        });
+        let key = keys::tracing_intent(target, revision);
+        match self
+            .vault
+            .put_once(&key, intent.to_string().into(), JSON)
+            .await
+        {
+            // Another case of the same function means the same.
+            Ok(_) | Err(VaultError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The function once no update is under way.
+    async fn settled(&self, clients: &Clients, target: &Target) -> Result<Now, String> {
+        for _ in 0..LOOKS {
+            let now = look(clients, target).await?;
+            if now.settled {
+                return Ok(now);
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        Err(format!(
+            "an update of the function did not finish within {LOOKS} s"
+        ))
+    }
+
+    /// What was sealed as the configuration of `$LATEST`, without the fields that change by themselves.
+    async fn sealed_substance(
+        &self,
+        case: &SealedCase,
+    ) -> Result<Option<Map<String, Value>>, RespondError> {
+        let exhibit = case
+            .manifest()
+            .acquisitions
+            .iter()
+            .filter(|acquisition| {
+                acquisition.request.artifact == ArtifactKind::Configuration
+                    && acquisition.request.selector.is_none()
+            })
+            .find_map(|acquisition| acquisition.exhibits.first());
+        let Some(exhibit) = exhibit else {
+            return Ok(None);
+        };
+        let document: Value =
+            serde_json::from_slice(&self.vault.get(&exhibit.key).await?).unwrap_or_default();
+        Ok(document
+            .pointer("/replies/0/reply")
+            .and_then(Value::as_object)
+            .map(substance))
+    }
+}
+
+/// Reads the function through the same raw reply that the exhibit was made of.
+async fn look(clients: &Clients, target: &Target) -> Result<Now, String> {
+    let raw = collectors::RawReply::default();
+    let configuration = clients
+        .lambda()
+        .get_function_configuration()
+        .function_name(target.arn())
+        .customize()
+        .interceptor(raw.clone())
+        .send()
+        .await
+        .map_err(|error| {
+            use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
+            format!(
+                "lambda:GetFunctionConfiguration: {}",
+                error.code().unwrap_or("no answer")
+            )
+        })?;
+    Ok(Now {
+        revision: configuration.revision_id().unwrap_or_default().to_owned(),
+        tracing: configuration
+            .tracing_config()
+            .and_then(|tracing| tracing.mode())
+            .cloned()
+            .unwrap_or(TracingMode::PassThrough),
+        settled: configuration.last_update_status() != Some(&LastUpdateStatus::InProgress),
+        substance: raw.value().as_object().map(substance).unwrap_or_default(),
+    })
+}
+
+fn substance(configuration: &Map<String, Value>) -> Map<String, Value> {
+    let mut substance = configuration.clone();
+    substance.retain(|field, value| !UNSETTLED.contains(&field.as_str()) && !value.is_null());
+    substance
+}
+
+fn mentions_xray(message: Option<&str>) -> bool {
+    message.is_some_and(|text| {
+        let text = text.to_ascii_lowercase();
+        text.contains("xray") || text.contains("x-ray") || text.contains("puttracesegments")
+    })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

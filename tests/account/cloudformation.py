@@ -6,6 +6,8 @@ from xml.sax.saxutils import escape
 from ministack.services import lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
+from account import event_targets
+
 
 # A parameter is a string wherever it is used; these properties are numbers to whom reads them.
 NUMBERS = {"BatchSize", "MaximumBatchingWindowInSeconds", "MaximumConcurrency", "MaximumRetryAttempts",
@@ -25,6 +27,8 @@ def apply() -> None:
                 handlers[step] = _with_numbers(handlers[step])
     bucket, function = (provisioners._RESOURCE_HANDLERS[name] for name in ("AWS::S3::Bucket", "AWS::Lambda::Function"))
     bucket["create"], bucket["update"] = _bucket_created(bucket["create"]), _bucket_updated(bucket["update"])
+    mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
+    mapping["create"] = _mapping_created(mapping["create"])
     function["create"], function["update"] = _function_created(function["create"]), _function_updated(function["update"])
 
 
@@ -43,6 +47,18 @@ def _numbers(value, name: str = ""):
     if name in NUMBERS and isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value):
         return float(value) if "." in value else int(value)
     return value
+
+
+def _mapping_created(original):
+    def create(logical_id, props, stack_name):
+        function, _, _ = lambda_svc._get_func_record_for_ref(props.get("FunctionName", ""))
+        if function and ":sqs:" in props.get("EventSourceArn", ""):
+            reason = event_targets.unreadable(function["config"]["Role"], props["EventSourceArn"],
+                                              int(function["config"].get("Timeout", 3)))
+            if reason:
+                raise ValueError(reason)
+        return original(logical_id, props, stack_name)
+    return create
 
 
 def _bucket_created(original):

@@ -28,13 +28,20 @@ class Account:
     def __init__(self, where: dict):
         self.where = where
         self.endpoint = where["endpoint"]
+        self._clients = {}
 
-    def client(self, service, region="us-east-1", key=None, secret=None, token=None):
+    def client(self, service, region="us-east-1"):
+        """The administrator's client of a service, made once."""
+        if (service, region) not in self._clients:
+            self._clients[service, region] = self.client_of(service, region)
+        return self._clients[service, region]
+
+    def client_of(self, service, region="us-east-1", key=None, secret=None, token=None):
         return boto3.client(
             service, endpoint_url=self.endpoint, region_name=region,
             aws_access_key_id=key or self.where["access_key_id"],
             aws_secret_access_key=secret or self.where["secret_access_key"], aws_session_token=token,
-            config=Config(retries={"total_max_attempts": 1}, parameter_validation=True))
+            config=Config(retries={"total_max_attempts": 1}))
 
     def role(self, allowed=("*",), name=None, denied=(), service="lambda.amazonaws.com", path="/"):
         """A new role with those actions, whom Lambda and the account's own people may become; its ARN."""
@@ -56,7 +63,7 @@ class Account:
     def session(self, role_arn, service, name="somebody"):
         """A client with a role's temporary credentials."""
         granted = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=name)["Credentials"]
-        return self.client(service, key=granted["AccessKeyId"], secret=granted["SecretAccessKey"],
+        return self.client_of(service, key=granted["AccessKeyId"], secret=granted["SecretAccessKey"],
                            token=granted["SessionToken"])
 
     def function(self, code=None, role=None, **settings):

@@ -13,7 +13,7 @@ from ministack.core.responses import (AccountRegionScopedDict, error_response_js
                                       json_response, now_iso)
 from ministack.services import lambda_svc
 
-from account import downloads, images, operations
+from account import downloads, event_targets, images, operations
 
 _code_signing_configs = AccountRegionScopedDict()  # ARN → configuration
 
@@ -218,6 +218,16 @@ def role_may(role_arn: str, action: str, resource: str = "*") -> bool:
         principal_account=account, action=action, resource_arn=resource, region=get_region())
     return iam_evaluator.evaluate(context, iam_evaluator._gather_role_policies(name, account),
                                   *iam_evaluator._permissions_boundary(iam._roles, name, account)).decision == "Allow"
+
+
+@answers(CHECKED, "CreateEventSourceMapping")
+def _source_is_readable(parameters: dict):
+    function = _function(parameters)
+    if function is None or ":sqs:" not in parameters.get("EventSourceArn", ""):
+        return None
+    reason = event_targets.unreadable(function["config"]["Role"], parameters["EventSourceArn"],
+                                      function["config"].get("Timeout", 3))
+    return error_response_json("InvalidParameterValueException", reason, 400) if reason else None
 
 
 @answers(COMPLETED, "GetPolicy")

@@ -43,7 +43,7 @@ def test_the_function_has_all_it_was_given(account, stack):
     client = account.client("lambda")
     config = client.get_function_configuration(FunctionName="mini-respond")
     assert config["DeadLetterConfig"]["TargetArn"].startswith("arn:aws:sqs:us-east-1:111122223333:mini-DeadLetters")
-    assert (config["Runtime"], config["MemorySize"], config["Timeout"]) == ("provided.al2023", 128, 3)
+    assert (config["Runtime"], config["MemorySize"], config["Timeout"]) == ("provided.al2023", 128, 1)
     assert config["Environment"]["Variables"]["REGION_OF_QUEUE"] == "us-east-1"
     [mapping] = client.list_event_source_mappings(FunctionName="mini-respond")["EventSourceMappings"]
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

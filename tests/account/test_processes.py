@@ -89,7 +89,7 @@ def test_a_queue_delivers_again_what_failed_and_then_gives_it_up(account):
     queue = sqs.create_queue(QueueName=f"queue-{uuid.uuid4().hex[:8]}", Attributes={
         "VisibilityTimeout": "1", "RedrivePolicy": json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2})})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    name = account.function()
+    name = account.function(Timeout=1)
     client.create_event_source_mapping(FunctionName=name, EventSourceArn=arn, BatchSize=5,
                                        FunctionResponseTypes=["ReportBatchItemFailures"])
     sqs.send_message_batch(QueueUrl=queue, Entries=[

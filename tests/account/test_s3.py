@@ -144,7 +144,7 @@ def test_a_policy_can_demand_one_key(account, s3, bucket):
 def test_plain_http_is_refused_when_a_request_asks_to_be_taken_as_such(account, s3, bucket):
     deny(s3, bucket, "s3:*", {"Bool": {"aws:SecureTransport": "false"}})
     s3.put_object(Bucket=bucket, Key="k", Body=b"1")
-    plain = account.client("s3")
+    plain = account.client_of("s3")
     plain.meta.events.register("before-sign.s3", lambda request, **_: request.headers.add_header("x-account-plain-http", "1"))
     with refused("explicit deny"):
         plain.put_object(Bucket=bucket, Key="k", Body=b"1")

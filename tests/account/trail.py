@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ministack.core.responses import request_scope
 
-from account import identity, operations, records
+from account import event_targets, identity, operations, records
 
 logger = logging.getLogger("account.trail")
 
@@ -102,35 +102,21 @@ def _event_region(service: str, region: str) -> str:
 
 
 def deliver(record: dict) -> None:
-    """Hands a record to the default bus's rules, by MiniStack's own matching and targets.
-
-    The loop over the rules is ours because MiniStack's knows ENABLED only: read-only events match rules in state
-    ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS and no others.
-    """
-    from ministack.services import eventbridge
-
+    """Puts a record on the default bus of its account and Region: read-only ones for the rules that ask for them."""
     states = {"ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"} | (set() if record["readOnly"] else {"ENABLED"})
     account, region = record["recipientAccountId"], record["awsRegion"]
-    event = {
-        "EventId": str(uuid.uuid4()),
-        "Source": "aws." + record["eventSource"].partition(".")[0],
-        "DetailType": "AWS API Call via CloudTrail",
-        "Detail": json.dumps(record),
-        "EventBusName": "default",
-        "Time": int(datetime.datetime.fromisoformat(record["eventTime"]).timestamp()),
-        "Resources": [],
-        "Account": account,
-        "Region": region,
-    }
     with request_scope(account, region):
-        view = eventbridge._pattern_event_view(event)
-        for key, rule in list(eventbridge._rules.items()):
-            if rule.get("EventBusName", "default") != "default" or rule.get("State") not in states:
-                continue
-            pattern = rule.get("EventPattern")
-            if pattern and eventbridge._matches_pattern_view(pattern, view, f"rule {key}"):
-                for target in list(eventbridge._targets.get(key, [])):
-                    eventbridge._invoke_target(target, event, rule, view)
+        event_targets.dispatch({
+            "EventId": str(uuid.uuid4()),
+            "Source": "aws." + record["eventSource"].partition(".")[0],
+            "DetailType": "AWS API Call via CloudTrail",
+            "Detail": json.dumps(record),
+            "EventBusName": "default",
+            "Time": int(datetime.datetime.fromisoformat(record["eventTime"]).timestamp()),
+            "Resources": [],
+            "Account": account,
+            "Region": region,
+        }, states)
 
 
 the_trail = Trail()

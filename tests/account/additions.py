@@ -1,6 +1,6 @@
 """Puts every addition in place, once, before the account serves its first request."""
 
-from account import cloudformation, event_targets, images, lambda_additions, object_lock, permissions, processes, xray
+from account import cloudformation, event_targets, images, lambda_additions, object_lock, permissions, processes, roles, xray
 
 
 def apply(guardian, enforce_memory: bool) -> None:
@@ -9,6 +9,7 @@ def apply(guardian, enforce_memory: bool) -> None:
     lambda_additions.apply()
     images.apply()
     xray.apply()
+    roles.apply()
     event_targets.apply()
     cloudformation.apply()
     processes.the_processes.apply(guardian, enforce_memory)

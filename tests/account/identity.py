@@ -1,6 +1,7 @@
 """Says who called: the `userIdentity` that CloudTrail writes for a root user, an IAM user and a role's session."""
 
 import datetime
+import re
 
 from ministack.core.iam_evaluator import CredentialResolutionError, find_iam_access_key_account, resolve_credential
 from ministack.core.responses import _account_from_sts_session
@@ -10,7 +11,9 @@ from account import ACCOUNT_ID
 
 def of_key(access_key: str) -> tuple[dict, str] | None:
     """(userIdentity, account) of an access key, or None for a key that nobody holds."""
-    account = _account_from_sts_session(access_key) or find_iam_access_key_account(access_key) or ACCOUNT_ID
+    # To MiniStack, twelve digits are the root key of the account of that number.
+    account = (access_key if re.fullmatch(r"\d{12}", access_key) else _account_from_sts_session(access_key)
+               or find_iam_access_key_account(access_key) or ACCOUNT_ID)
     credential = resolve_credential(access_key, account)
     if isinstance(credential, CredentialResolutionError):
         return None

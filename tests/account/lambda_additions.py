@@ -11,7 +11,7 @@ from ministack import app
 from ministack.core import iam_evaluator
 from ministack.core.responses import (AccountRegionScopedDict, error_response_json, get_account_id, get_region,
                                       json_response, now_iso)
-from ministack.services import lambda_svc
+from ministack.services import cloudwatch_logs, lambda_svc
 
 from account import downloads, event_targets, images, operations
 
@@ -47,6 +47,7 @@ def apply() -> None:
     app.SERVICE_HANDLERS["lambda"] = handle
     # How long a change is under way: long enough to be met, short enough for a hundred tests.
     lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = 0.2
+    lambda_svc._emit_lambda_logs = _only_with_permission(lambda_svc._emit_lambda_logs)
 
 
 def answers(table: dict, *names: str):
@@ -61,12 +62,27 @@ def answers(table: dict, *names: str):
 
 
 def _with_full_arn(path: str, parameters: dict) -> str:
-    """Spells out a partial ARN (ACCOUNT:function:NAME), which AWS takes and MiniStack does not."""
+    """Takes names that AWS takes and MiniStack does not: ACCOUNT:function:NAME, and the ARN of one's own layer."""
     written = parameters.get("FunctionName", "")
-    if not re.match(r"\d{12}:function:", written):
-        return path
-    parameters["FunctionName"] = f"arn:aws:lambda:{get_region()}:{written}"
-    return path.replace(written, parameters["FunctionName"])
+    if re.match(r"\d{12}:function:", written):
+        parameters["FunctionName"] = f"arn:aws:lambda:{get_region()}:{written}"
+        return path.replace(written, parameters["FunctionName"])
+    own_layers = f"arn:aws:lambda:{get_region()}:{get_account_id()}:layer:"
+    if parameters.get("LayerName", "").startswith(own_layers):
+        return path.replace(own_layers, "")
+    return path
+
+
+@answers(CHECKED, "GetLayerVersionPolicy", "ListLayerVersions")
+def _layer_is_own(parameters: dict):
+    """Another account can grant nothing but GetLayerVersion."""
+    owner = re.match(r"arn:aws:lambda:[^:]+:(\d{12}):layer:", parameters.get("LayerName", ""))
+    if owner is None or owner.group(1) == get_account_id():
+        return None
+    action = "GetLayerVersionPolicy" if "VersionNumber" in parameters else "ListLayerVersions"
+    return error_response_json("AccessDeniedException", f"User: {iam_evaluator.caller_arn()} is not authorized to perform: "
+                               f"lambda:{action} on resource: {parameters['LayerName']} because no resource-based policy "
+                               f"allows the lambda:{action} action", 403)
 
 
 def _function(parameters: dict) -> dict | None:
@@ -184,6 +200,23 @@ def _busy(parameters: dict):
         return error_response_json("ResourceConflictException", "The operation cannot be performed at this time. The "
                                    "function is currently in the following state: Pending", 409)
     return None
+
+
+def _only_with_permission(original):
+    """A function whose role may not write logs leaves none."""
+    def emit(function, *arguments, **options):
+        config = function.get("config") or function
+        if not app.AUTH or not config.get("Role"):
+            return original(function, *arguments, **options)
+        group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config.get('FunctionName')}"
+        needed = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        if group not in cloudwatch_logs._log_groups:
+            needed.append("logs:CreateLogGroup")
+        arn = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{group}"
+        if all(role_may(config["Role"], action, f"{arn}:log-stream:x") for action in needed):
+            return original(function, *arguments, **options)
+        return None
+    return emit
 
 
 # --- configuration ------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from account.conftest import TESTS
 
@@ -79,9 +80,12 @@ def test_a_failed_message_goes_to_the_dead_letters_and_the_others_do_not(account
 
 
 def test_a_rule_of_the_template_refuses_what_it_forbids(account):
-    run = deploy(account, "refused", "RetentionMode=GOVERNANCE")
-    assert run.returncode != 0
-    assert "Governance mode needs somebody to tell" in run.stderr
+    template = {"Parameters": {"Mode": {"Type": "String"}}, "Rules": {"Never": {"Assertions": [
+        {"Assert": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Mode"}, "NONE"]}]}, "AssertDescription": "Not without a mode"}]}},
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    with pytest.raises(ClientError, match="Not without a mode"):
+        account.client("cloudformation").create_stack(StackName="refused", TemplateBody=json.dumps(template), Parameters=[
+            {"ParameterKey": "Mode", "ParameterValue": "NONE"}])
 
 
 def test_a_failed_resource_is_named_with_its_reason(account, tmp_path):

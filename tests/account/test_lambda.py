@@ -175,3 +175,43 @@ def test_layers_download_and_a_hidden_one_keeps_running(account):
     with refused("ResourceNotFoundException"):
         client.get_layer_version(LayerName="shared", VersionNumber=1)
     assert client.get_function_configuration(FunctionName=name)["Layers"][0]["Arn"] == layer["LayerVersionArn"]
+
+
+def test_another_accounts_layer_can_be_read_when_granted_and_nothing_more(account):
+    client, content = account.client("lambda"), package("victim")
+    foreign = account.client_of("lambda", key="444455556666", secret="any")
+    arn = foreign.publish_layer_version(LayerName="foreign", Content={"ZipFile": content})["LayerVersionArn"]
+    with refused("AccessDenied"):
+        client.get_layer_version_by_arn(Arn=arn)
+    foreign.add_layer_version_permission(LayerName="foreign", VersionNumber=1, StatementId="us",
+                                         Action="lambda:GetLayerVersion", Principal="111122223333")
+    assert fetch(client.get_layer_version_by_arn(Arn=arn)["Content"]["Location"]) == content
+    with refused("AccessDenied"):
+        client.get_layer_version_policy(LayerName=arn.rpartition(":")[0], VersionNumber=1)
+    assert account.function(Layers=[arn])
+
+
+def test_a_layer_may_be_named_by_its_arn(account):
+    client = account.client("lambda")
+    layer = client.publish_layer_version(LayerName="named", Content={"ZipFile": package("victim")})
+    assert client.get_layer_version(LayerName=layer["LayerArn"], VersionNumber=layer["Version"])["LayerArn"] == layer["LayerArn"]
+
+
+def test_logs_are_written_with_permission_only(account):
+    logs, client = account.client("logs"), account.client("lambda")
+    logs.create_log_group(logGroupName="/custom/group")
+    name = account.function(LoggingConfig={"LogGroup": "/custom/group"})
+    client.invoke(FunctionName=name)
+    assert logs.describe_log_streams(logGroupName="/custom/group")["logStreams"]
+    name = account.function(role=account.role(["sts:*"]))
+    client.invoke(FunctionName=name)
+    with refused("ResourceNotFoundException"):
+        logs.describe_log_streams(logGroupName=f"/aws/lambda/{name}")
+
+
+def test_a_roles_last_use_is_told(account):
+    role, iam = account.role(["sts:*"]), account.client("iam")
+    name = role.rpartition("/")[2]
+    assert not iam.get_role(RoleName=name)["Role"].get("RoleLastUsed")
+    account.session(role, "sts").get_caller_identity()
+    assert iam.get_role(RoleName=name)["Role"]["RoleLastUsed"]["Region"] == "us-east-1"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ministack.core.responses import request_scope
 
-from account import event_targets, identity, operations, records
+from account import event_targets, identity, operations, records, roles
 
 logger = logging.getLogger("account.trail")
 
@@ -51,6 +51,7 @@ class Trail:
         if caller is None:
             return None
         who, account = caller
+        roles.used(who, region)
         return Call(service, region, method, path, headers, query, who, account, source_ip,
                     is_logging(account, _event_region(service, region)))
 

@@ -5,6 +5,7 @@ import re
 import time
 
 from ministack import app
+from ministack.core import router
 from ministack.core.responses import AccountRegionScopedDict
 
 from account import operations
@@ -13,8 +14,11 @@ _traces = AccountRegionScopedDict()  # trace id → {segment id: document}
 
 
 def apply() -> None:
-    """MiniStack has no X-Ray: the service is added to its table of handlers."""
+    """MiniStack has no X-Ray: the service is added to its table of handlers, and to the names it routes by."""
     app.SERVICE_HANDLERS["xray"] = handle_request
+    original = router._is_aws_service_name
+    # The original reads every model of botocore, five seconds long, before it knows the name.
+    router._is_aws_service_name = lambda name: name == "xray" or original(name)
 
 
 async def handle_request(method, path, headers, body, query_params):

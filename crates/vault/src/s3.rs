@@ -103,7 +103,7 @@ pub const PERMISSIONS: &[Permission] = &[
 ];
 
 /// How firmly an object is locked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LockMode {
     /// Those with `s3:BypassGovernanceRetention` can still remove it.
     Governance,
@@ -137,7 +137,12 @@ impl fmt::Display for LockMode {
     }
 }
 
-/// The lock that every object gets, counted from its writing.
+/// How much longer than asked for everything is locked: an hour. A bucket policy that demands so
+/// many days looks when the bytes arrive, by S3's clock, and may count whole days only.
+const MARGIN_SECONDS: i64 = 3600;
+
+/// The lock that every object gets, counted from its writing; an hour is added, so that clocks that
+/// differ and transfers that take their time leave no object with less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {
     /// How firmly.
@@ -221,7 +226,7 @@ impl S3Vault {
         let second = (self.clock)().as_second();
         Until {
             mode: self.lock.mode,
-            second: second.saturating_add(i64::from(self.lock.days) * 86_400),
+            second: second.saturating_add(i64::from(self.lock.days) * 86_400 + MARGIN_SECONDS),
         }
     }
 
@@ -356,8 +361,8 @@ impl S3Vault {
         if now.is_some_and(|now| now.second >= until.second) {
             return Ok(());
         }
-        // A firmer lock stays: it cannot be loosened, only extended.
-        let mode = now.map_or(until.mode, |now| now.mode);
+        // A firmer lock stays: it cannot be loosened.
+        let mode = now.map_or(until.mode, |now| now.mode.max(until.mode));
         let retention = ObjectLockRetention::builder()
             .mode(mode.into())
             .retain_until_date(DateTime::from_secs(until.second))
@@ -441,8 +446,9 @@ impl S3Vault {
             false => self.turn.acquire().await.ok(),
         };
         if !flow.at_end().await? {
-            let expected = flow.announced().and_then(|n| usize::try_from(n).ok());
-            buffer.reserve(expected.unwrap_or(part_bytes).min(part_bytes) - buffer.len());
+            let announced = flow.announced().and_then(|n| usize::try_from(n).ok());
+            let wanted = announced.unwrap_or(part_bytes).min(part_bytes);
+            buffer.reserve(wanted.saturating_sub(buffer.len()));
         }
         flow.fill(&mut buffer, part_bytes).await?;
         if flow.at_end().await? {

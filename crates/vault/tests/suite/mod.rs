@@ -6,6 +6,7 @@
 #![allow(dead_code)]
 
 pub mod cases;
+pub mod s3;
 pub mod sources;
 
 use bytes::Bytes;

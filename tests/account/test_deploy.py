@@ -1,6 +1,7 @@
 """A SAM template deployed as it is: nothing that a responder's stack needs is dropped on the way."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,13 +13,16 @@ from botocore.exceptions import ClientError
 from account.conftest import TESTS
 
 FIXTURES = Path(__file__).parent / "fixtures"
+CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
 def deploy(account, stack, *parameters, template=FIXTURES / "template.yaml"):
     return subprocess.run(
         [sys.executable, "-m", "account", "deploy", "--endpoint", account.endpoint, "--template", str(template),
          "--stack", stack, *[word for pair in parameters for word in ("--parameter", pair)]],
-        cwd=TESTS, capture_output=True, text=True)
+        cwd=TESTS, capture_output=True, text=True, env={
+            **os.environ, "AWS_ACCESS_KEY_ID": account.where["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": account.where["secret_access_key"]})
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +81,31 @@ def test_a_failed_message_goes_to_the_dead_letters_and_the_others_do_not(account
     while time.time() < deadline and not dead:
         dead = sqs.receive_message(QueueUrl=stack["DeadLetters"], WaitTimeSeconds=1).get("Messages", [])
     assert [message["Body"] for message in dead] == ['{"fail": 1}']
+
+
+def test_an_update_changes_what_changed_and_keeps_the_rest(account, stack):
+    cloudformation, s3 = account.client("cloudformation"), account.client("s3")
+    before = account.client("lambda").get_function(FunctionName="mini-respond")["Configuration"]["CodeSha256"]
+    cloudformation.update_stack(StackName="mini", UsePreviousTemplate=True, Capabilities=CAPABILITIES, Parameters=[
+        {"ParameterKey": "RetentionDays", "ParameterValue": "11"}, {"ParameterKey": "Concurrency", "ParameterValue": "3"},
+        {"ParameterKey": "RetentionMode", "UsePreviousValue": True}])
+    cloudformation.get_waiter("stack_update_complete").wait(StackName="mini", WaiterConfig={"Delay": 0.2})
+    lock = s3.get_object_lock_configuration(Bucket=stack["Vault"])["ObjectLockConfiguration"]
+    assert lock["Rule"]["DefaultRetention"] == {"Mode": "COMPLIANCE", "Days": 11}
+    [mapping] = account.client("lambda").list_event_source_mappings(FunctionName="mini-respond")["EventSourceMappings"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 3}
+    function = account.client("lambda").get_function(FunctionName="mini-respond")["Configuration"]
+    assert function["CodeSha256"] == before and function["DeadLetterConfig"]
+
+
+def test_a_deleted_stack_leaves_what_it_retains(account, stack):
+    cloudformation = account.client("cloudformation")
+    cloudformation.delete_stack(StackName="mini")
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName="mini", WaiterConfig={"Delay": 0.2})
+    assert account.client("s3").get_object_lock_configuration(Bucket=stack["Vault"])
+    assert account.client("kms").describe_key(KeyId=stack["Key"])["KeyMetadata"]["KeyState"] == "Enabled"
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        account.client("lambda").get_function(FunctionName="mini-respond")
 
 
 def test_a_rule_of_the_template_refuses_what_it_forbids(account):

@@ -1,6 +1,7 @@
 """The write-once bucket: locks, conditions, checksums, and a policy that binds the administrator as well."""
 
 import base64
+import concurrent.futures
 import datetime
 import hashlib
 import json
@@ -85,6 +86,20 @@ def test_a_key_is_written_once(s3, bucket):
         upload(s3, bucket, "k", complete={"IfNoneMatch": "*"})
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"1"
     upload(s3, bucket, "new", complete={"IfNoneMatch": "*"})
+
+
+def test_of_many_writers_one_wins(s3, bucket):
+    def write(number):
+        try:
+            s3.put_object(Bucket=bucket, Key="race", Body=b"%d" % number, IfNoneMatch="*")
+            return number
+        except ClientError as lost:
+            assert lost.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict")
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        [winner] = [number for number in pool.map(write, range(24)) if number is not None]
+    assert s3.get_object(Bucket=bucket, Key="race")["Body"].read() == b"%d" % winner
+    assert len(s3.list_object_versions(Bucket=bucket, Prefix="race")["Versions"]) == 1
 
 
 def test_versioning_cannot_be_suspended_under_a_lock(s3, bucket):

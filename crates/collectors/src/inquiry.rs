@@ -78,6 +78,7 @@ pub struct Inquiry<'a> {
     replies: Vec<Value>,
     exhibits: Vec<Exhibit>,
     refusals: Vec<Refusal>,
+    absent: Option<String>,
     findings: Vec<Finding>,
     next: Vec<Request>,
 }
@@ -93,6 +94,7 @@ impl<'a> Inquiry<'a> {
             replies: Vec::new(),
             exhibits: Vec::new(),
             refusals: Vec::new(),
+            absent: None,
             findings: Vec::new(),
             next: Vec::new(),
         }
@@ -234,6 +236,25 @@ impl<'a> Inquiry<'a> {
         self.refusals.push(refusal);
     }
 
+    /// Adds what the last refusal means, where the service's error code does not tell.
+    pub fn explain(&mut self, meaning: &str) {
+        if let Some(refusal) = self.refusals.last_mut() {
+            let (Refusal::Absent(why) | Refusal::Denied(why) | Refusal::Failed(why)) = refusal;
+            *why = format!("{why} ({meaning})");
+        }
+    }
+
+    /// Whether the call before was answered that there is none.
+    pub fn is_absent(&self) -> bool {
+        let failed = self.calls.last().is_some_and(|call| call.error.is_some());
+        failed && matches!(self.refusals.last(), Some(Refusal::Absent(_)))
+    }
+
+    /// Says that there is none although calls answered: the empty list is kept as the proof of it.
+    pub fn conclude_absent(&mut self, why: impl Into<String>) {
+        self.absent = Some(why.into());
+    }
+
     /// Takes down a finding.
     pub fn find(&mut self, finding: Finding) {
         self.findings.push(finding);
@@ -271,7 +292,13 @@ impl<'a> Inquiry<'a> {
                     .push(Refusal::Failed(format!("cannot be kept: {error}"))),
             }
         }
-        let result = outcome(&self.refusals, !self.exhibits.is_empty());
+        let result = match (
+            outcome(&self.refusals, !self.exhibits.is_empty()),
+            self.absent,
+        ) {
+            (Outcome::Acquired, Some(why)) => Outcome::Absent { why },
+            (outcome, _) => outcome,
+        };
         Gathered {
             acquisition: Acquisition {
                 request: self.request,

@@ -5,6 +5,8 @@
 
 mod aliases;
 mod announced;
+#[cfg(test)]
+pub(crate) mod canned;
 mod clients;
 mod code_signing_config;
 mod concurrency;
@@ -14,17 +16,23 @@ mod deployment_source;
 mod download;
 mod event_invoke_config;
 mod event_source_mappings;
+mod execution_role;
 mod function_code;
+mod invocation_sources;
 mod layer;
+mod locate;
+mod log_group;
 mod recursion_config;
 mod resource_policy;
+mod responder_part;
 mod runtime_management;
 mod tags;
 mod trigger_event;
 mod url_config;
 mod versions;
 
-pub use clients::{Clients, http_client};
+pub use clients::{Clients, http_client, s3_client};
+pub use locate::{LOCATE_PERMISSIONS, LocateError, Located, functions_concerned};
 
 use crate::{Collector, Desk, Gathered, Inquiry, Refusal};
 use async_trait::async_trait;
@@ -61,6 +69,10 @@ const ARTIFACTS: &[Artifact] = &[
     runtime_management::ARTIFACT,
     recursion_config::ARTIFACT,
     tags::ARTIFACT,
+    log_group::ARTIFACT,
+    invocation_sources::ARTIFACT,
+    execution_role::ARTIFACT,
+    responder_part::ARTIFACT,
 ];
 
 /// How many pages of one list are read: whoever can make resources can make very many.
@@ -170,6 +182,13 @@ impl Collector for Aws {
                     );
                 }
             }
+            ResourceKind::Role | ResourceKind::Policy => {
+                plan.push(Request::whole(A::ExecutionRole));
+            }
+            ResourceKind::Layer if self.target.qualifier.is_some() => {
+                plan.push(Request::one(A::Layer, self.target.arn()));
+            }
+            ResourceKind::LogGroup => plan.push(Request::whole(A::LogGroup)),
             _ => plan.push(Request::whole(A::ResponderPart)),
         }
         plan

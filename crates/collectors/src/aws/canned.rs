@@ -1,0 +1,231 @@
+//! A provider that answers from a script, and a desk to work at: for tests.
+
+use super::download::Downloads;
+use super::{Aws, Clients, TriggerFacts};
+use crate::{Collector as _, Desk, Gathered};
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use evidence::{ArtifactKind, Outcome, Request, Sha256Digest, Target};
+use std::sync::{Arc, Mutex};
+use vault::{MemoryVault, Vault as _};
+
+/// `(pattern, status, body)`. The first line whose pattern fits answers. A pattern's first word is
+/// the operation (`GetRole`), or the method where the service is REST (`GET`); its other words stand
+/// somewhere in the path, the query or the body. A call that no line fits is answered 500
+/// `Unscripted`, which no test expects. A body may begin with `x-…` headers and an empty line.
+pub(crate) type Script = &'static [(&'static str, u16, &'static str)];
+
+/// Clients of `region` whose calls `script` answers.
+pub(crate) fn clients(region: &'static str, script: Script) -> Clients {
+    clients_noting(region, script).0
+}
+
+/// The same, with the list of the calls that were made.
+pub(crate) fn clients_noting(
+    region: &'static str,
+    script: Script,
+) -> (Clients, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let connector = SharedHttpConnector::new(Canned {
+        script,
+        asked: asked.clone(),
+    });
+    let downloads = Downloads::through(connector.clone());
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(aws_sdk_lambda::config::SharedCredentialsProvider::new(
+            aws_sdk_lambda::config::Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"),
+        ))
+        .retry_config(RetryConfig::disabled())
+        .http_client(http_client_fn(move |_, _| connector.clone()))
+        .build();
+    let mut clients = Clients::new(&config);
+    clients.downloads = downloads;
+    (clients, asked)
+}
+
+/// Carries one request out against `script`.
+pub(crate) async fn collect(
+    target: &str,
+    artifact: ArtifactKind,
+    selector: Option<&str>,
+    script: Script,
+) -> Collected {
+    collect_after(TriggerFacts::default(), target, artifact, selector, script).await
+}
+
+/// The same, woken by a trigger. Holds for every artifact: what is called is declared, and
+/// [`SECRET`], wherever a reply holds it, comes out in configuration exhibits only.
+pub(crate) async fn collect_after(
+    trigger: TriggerFacts,
+    target: &str,
+    artifact: ArtifactKind,
+    selector: Option<&str>,
+    script: Script,
+) -> Collected {
+    let vault = Arc::new(MemoryVault::default());
+    let target = Target::from_arn(target).unwrap();
+    let (clients, asked) = clients_noting("eu-west-1", script);
+    let clock = Arc::new(|| "2026-01-02T03:04:05Z".parse().unwrap());
+    let case = "20260102T030405Z-test-0000000000000000".parse().unwrap();
+    let desk = Desk::new(vault.clone(), case, clock, u64::MAX);
+    let aws = Aws::new(clients, target, trigger, 3);
+    let request = Request {
+        artifact,
+        selector: selector.map(str::to_owned),
+    };
+    let gathered = aws.collect(&desk, request).await;
+    let mut kept = Vec::new();
+    for exhibit in &gathered.acquisition.exhibits {
+        let bytes = vault.get(&exhibit.key).await.unwrap();
+        assert_eq!(Sha256Digest::of(&bytes), exhibit.sha256);
+        kept.push(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    let asked = asked.lock().unwrap().clone();
+    let declared = aws.permissions();
+    for call in &gathered.acquisition.calls {
+        let listed = declared
+            .iter()
+            .any(|permission| permission.action == call.api && permission.artifact == artifact);
+        assert!(
+            listed || call.api == "https:GET",
+            "{} is not declared",
+            call.api
+        );
+    }
+    assert!(!format!("{gathered:?}").contains(SECRET), "{gathered:?}");
+    if artifact != ArtifactKind::Configuration {
+        assert!(!format!("{kept:?}").contains(SECRET), "{kept:?}");
+    }
+    Collected {
+        gathered,
+        kept,
+        asked,
+    }
+}
+
+/// What comes of a request when every call is answered 404, 403, 429: three words.
+pub(crate) async fn outcomes_when_refused(
+    target: &str,
+    artifact: ArtifactKind,
+    selector: Option<&str>,
+) -> [String; 3] {
+    const ABSENT: Script = &[
+        ("GET", 404, r#"{"__type":"ResourceNotFoundException"}"#),
+        ("HEAD", 404, ""),
+        (
+            "BatchGetImage",
+            400,
+            r#"{"__type":"RepositoryNotFoundException"}"#,
+        ),
+    ];
+    const DENIED: Script = &[
+        ("GET", 403, r#"{"__type":"AccessDeniedException"}"#),
+        ("HEAD", 403, ""),
+        (
+            "BatchGetImage",
+            400,
+            r#"{"__type":"AccessDeniedException"}"#,
+        ),
+    ];
+    const THROTTLED: Script = &[
+        ("GET", 429, r#"{"__type":"TooManyRequestsException"}"#),
+        ("HEAD", 503, ""),
+        ("BatchGetImage", 400, r#"{"__type":"ThrottlingException"}"#),
+    ];
+    let mut words = [ABSENT, DENIED, THROTTLED].map(|script| (script, String::new()));
+    for (script, word) in &mut words {
+        let collected = collect(target, artifact, selector, script).await;
+        *word = collected.outcome().0.to_owned();
+    }
+    words.map(|(_, word)| word)
+}
+
+/// What one request brought.
+pub(crate) struct Collected {
+    pub(crate) gathered: Gathered,
+    /// Each exhibit's content, as text.
+    pub(crate) kept: Vec<String>,
+    /// Each call, as the script saw it.
+    pub(crate) asked: Vec<String>,
+}
+
+impl Collected {
+    /// Everything: the acquisition, what was noticed, what is wanted next, what was kept.
+    pub(crate) fn told(&self) -> serde_json::Value {
+        let read = |text: &String| {
+            serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text.as_str()))
+        };
+        serde_json::json!({
+            "acquisition": self.gathered.acquisition,
+            "findings": self.gathered.findings,
+            "next": self.gathered.next.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "kept": self.kept.iter().map(read).collect::<Vec<_>>(),
+        })
+    }
+
+    /// The outcome: its word, and its reason or nothing.
+    pub(crate) fn outcome(&self) -> (&str, &str) {
+        let outcome: &Outcome = &self.gathered.acquisition.result;
+        (outcome.as_str(), outcome.why().unwrap_or_default())
+    }
+}
+
+#[derive(Debug)]
+struct Canned {
+    script: Script,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl HttpConnector for Canned {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        let uri = request.uri();
+        let path = uri
+            .splitn(4, '/')
+            .nth(3)
+            .map(|path| format!("/{path}"))
+            .unwrap_or_default();
+        let operation = request
+            .headers()
+            .get("x-amz-target")
+            .and_then(|target| target.split('.').next_back())
+            .or_else(|| body.strip_prefix("Action=")?.split('&').next())
+            .unwrap_or(request.method());
+        let call = format!("{operation} {path} {body}");
+        let fits = |pattern: &str| {
+            let mut words = pattern.split(' ');
+            words.next() == Some(operation) && words.all(|word| call.contains(word))
+        };
+        let (status, body) = self
+            .script
+            .iter()
+            .find(|(pattern, ..)| fits(pattern))
+            .map_or((500, UNSCRIPTED), |(_, status, body)| (*status, *body));
+        self.asked.lock().unwrap().push(call.clone());
+        let (head, body) = match body.split_once("\n\n") {
+            Some((head, body)) if head.starts_with("x-") => (head, body),
+            _ => ("", body),
+        };
+        let mut reply = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+        for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
+            reply.headers_mut().insert(name, value);
+        }
+        if body.starts_with('{') {
+            reply
+                .headers_mut()
+                .insert("content-type", "application/x-amz-json-1.1");
+        }
+        HttpConnectorFuture::ready(Ok(reply))
+    }
+}
+
+/// What replies hold in place of a signature or an environment's value.
+pub(crate) const SECRET: &str = "marked-secret";
+
+const UNSCRIPTED: &str = r#"{"__type":"Unscripted","message":"no line of the script fits"}"#;

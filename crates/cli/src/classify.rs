@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use evidence::Target;
+use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Value};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
@@ -103,15 +104,13 @@ struct Desk<W> {
 #[derive(Default)]
 struct Pending {
     bytes: Vec<u8>,
-    /// Where each line begins in `bytes`.
-    lines: Vec<usize>,
-    /// The number of its first line, counted from 1.
-    first: u64,
+    /// The number of each line, counted from 1, and where it begins in `bytes`.
+    lines: Vec<(u64, usize)>,
     nesting: Nesting,
 }
 
 impl<W: Write> Desk<W> {
-    fn read(mut self, mut input: impl BufRead) -> io::Result<()> {
+    fn read<R: Read>(mut self, mut input: BufReader<R>) -> io::Result<()> {
         match self.read_all(&mut input) {
             Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             Err(Stop::Output(error) | Stop::Input(error)) => Err(error),
@@ -119,12 +118,16 @@ impl<W: Write> Desk<W> {
         }
     }
 
-    fn read_all(&mut self, input: &mut impl BufRead) -> Result<(), Stop> {
+    fn read_all<R: Read>(&mut self, input: &mut BufReader<R>) -> Result<(), Stop> {
         let mut pending = Pending::default();
         let mut line = Vec::new();
         let mut number = 0;
         loop {
             line.clear();
+            if input.buffer().is_empty() {
+                // The next read may wait for whoever writes the input; show what is known so far.
+                self.output.flush().map_err(Stop::Output)?;
+            }
             let whole = read_line(input, &mut line)?;
             if line.is_empty() {
                 break;
@@ -145,7 +148,7 @@ impl<W: Write> Desk<W> {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            if !pending.bytes.is_empty() && begins_anew(&line) && !pending.takes(&line) {
+            if !pending.lines.is_empty() && !pending.nesting.takes_object() && begins_anew(&line) {
                 self.give_up(&mut pending)?;
             }
             pending.push(&line, number);
@@ -166,7 +169,7 @@ impl<W: Write> Desk<W> {
         let mut error = None;
         for value in values.by_ref() {
             match value {
-                Ok(value) => self.classify(pending.first, value)?,
+                Ok(value) => self.classify(pending.first(), value)?,
                 Err(found) => {
                     error = Some(found);
                     break;
@@ -177,13 +180,12 @@ impl<W: Write> Desk<W> {
             None => pending.clear(),
             Some(_) if pending.lines.len() > 1 => {
                 // Values before the fault are out already.
-                let done = values.byte_offset();
-                pending.drop_lines_before(done);
+                pending.drop_lines_before(values.byte_offset());
                 return self.give_up(pending);
             }
             Some(error) => {
                 self.unreadable(
-                    pending.first,
+                    pending.first(),
                     None,
                     &format!("not JSON: {}", in_line(&error)),
                 )?;
@@ -193,29 +195,27 @@ impl<W: Write> Desk<W> {
         Ok(())
     }
 
-    /// Gives up on an unfinished value: its lines are read one by one, and those that are no object
-    /// by themselves are named together.
+    /// Gives up on an unfinished value: its lines are read one by one. Those that are no object by
+    /// themselves are named together up to the next that begins like one.
     fn give_up(&mut self, pending: &mut Pending) -> Result<(), Stop> {
-        let mut broken: Option<(u64, u64)> = None;
-        let error = match serde_json::from_slice::<serde::de::IgnoredAny>(&pending.bytes) {
-            Err(error) => in_line(&error),
-            Ok(_) => "an unfinished value".into(),
+        let why = match serde_json::from_slice::<IgnoredAny>(&pending.bytes) {
+            Err(error) => format!("not JSON: {}", in_line(&error)),
+            Ok(_) => "not JSON: an unfinished value".into(),
         };
-        let why = format!("not JSON: {error}");
+        let mut broken: Option<(u64, u64)> = None;
         for index in 0..pending.lines.len() {
-            let number = pending.numbers(index);
-            let line = pending.line(index);
+            let (number, line) = pending.line(index);
             let value = match begins_anew(line) {
                 true => serde_json::from_slice::<Value>(line).ok(),
                 false => None,
             };
+            if (value.is_some() || line.starts_with(b"{"))
+                && let Some((first, last)) = broken.take()
+            {
+                self.unreadable(first, Some(last), &why)?;
+            }
             match value {
-                Some(value) => {
-                    if let Some((first, last)) = broken.take() {
-                        self.unreadable(first, Some(last), &why)?;
-                    }
-                    self.classify(number, value)?;
-                }
+                Some(value) => self.classify(number, value)?,
                 None => broken = Some((broken.map_or(number, |(first, _)| first), number)),
             }
         }
@@ -262,49 +262,32 @@ enum Stop {
 
 impl Pending {
     fn push(&mut self, line: &[u8], number: u64) {
-        if self.lines.is_empty() {
-            self.first = number;
-        }
-        self.lines.push(self.bytes.len());
+        self.lines.push((number, self.bytes.len()));
         self.bytes.extend_from_slice(line);
         self.nesting.read(line);
     }
 
-    fn line(&self, index: usize) -> &[u8] {
+    fn first(&self) -> u64 {
+        self.lines.first().map_or(0, |(number, _)| *number)
+    }
+
+    fn line(&self, index: usize) -> (u64, &[u8]) {
+        let (number, start) = self.lines[index];
         let end = self
             .lines
             .get(index + 1)
-            .copied()
-            .unwrap_or(self.bytes.len());
-        &self.bytes[self.lines[index]..end]
+            .map_or(self.bytes.len(), |(_, next)| *next);
+        (number, &self.bytes[start..end])
     }
 
-    /// Blank lines are not kept, so that numbers are exact only without them.
-    fn numbers(&self, index: usize) -> u64 {
-        self.first + index as u64
-    }
-
-    /// Whether `line` can follow in the unfinished value.
-    fn takes(&self, line: &[u8]) -> bool {
-        let input = self.bytes.as_slice().chain(line);
-        match serde_json::from_reader::<_, serde::de::IgnoredAny>(input) {
-            Ok(_) => true,
-            Err(error) => error.is_eof(),
-        }
-    }
-
+    /// Forgets the lines that end at or before `offset`.
     fn drop_lines_before(&mut self, offset: usize) {
-        let done = self
-            .lines
-            .partition_point(|start| *start <= offset)
-            .saturating_sub(1);
-        if done > 0 {
-            let cut = self.lines[done];
-            self.bytes.drain(..cut);
-            self.lines.drain(..done);
-            self.lines.iter_mut().for_each(|start| *start -= cut);
-            self.first += done as u64;
-        }
+        let begun = self.lines.partition_point(|(_, start)| *start <= offset);
+        let done = begun.saturating_sub(1);
+        let cut = self.lines.get(done).map_or(0, |(_, start)| *start);
+        self.bytes.drain(..cut);
+        self.lines.drain(..done);
+        self.lines.iter_mut().for_each(|(_, start)| *start -= cut);
     }
 
     fn clear(&mut self) {
@@ -312,18 +295,19 @@ impl Pending {
     }
 }
 
-/// How many brackets are open, and whether a string is.
+/// Which brackets are open, and whether a string is.
 #[derive(Default)]
 struct Nesting {
-    depth: usize,
+    open: Vec<u8>,
     in_string: bool,
     escaped: bool,
+    /// The last byte that is no white space.
+    last: u8,
 }
 
 impl Nesting {
     fn read(&mut self, line: &[u8]) {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        for byte in line {
+        for byte in line.trim_ascii_end() {
             if self.in_string {
                 match byte {
                     _ if self.escaped => self.escaped = false,
@@ -334,22 +318,32 @@ impl Nesting {
             } else {
                 match byte {
                     b'"' => self.in_string = true,
-                    b'{' | b'[' => self.depth += 1,
-                    b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                    b'{' | b'[' => self.open.push(*byte),
+                    b'}' | b']' => drop(self.open.pop()),
                     _ => {}
                 }
             }
+            self.last = *byte;
         }
     }
 
-    const fn is_closed(&self) -> bool {
-        self.depth == 0 && !self.in_string
+    /// Whether an object may follow: as an item of a list or as the value of a field.
+    fn takes_object(&self) -> bool {
+        match self.open.last() {
+            Some(b'[') => matches!(self.last, b'[' | b','),
+            Some(_) => self.last == b':',
+            None => true,
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.open.is_empty() && !self.in_string
     }
 }
 
 /// Whether a line, unindented, is a whole object by itself.
 fn begins_anew(line: &[u8]) -> bool {
-    line.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+    line.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok()
 }
 
 /// Reads up to and including the next line break; `false` if the line was longer than is read at

@@ -258,6 +258,10 @@ fn judge_known(record: &Record, scope: &Scope, row: &Row) -> Judged {
     {
         targets = vec![group];
     }
+    if targets.iter().any(|target| scope.owns(target)) {
+        // One call may name others' alarms as well, or a key and its alias: the case is about ours.
+        targets.retain(|target| scope.owns(target));
+    }
     let own = targets.iter().find(|target| scope.owns(target));
     let name = row.base_name;
     let meaning = row.meaning;
@@ -323,8 +327,18 @@ fn judge_known(record: &Record, scope: &Scope, row: &Row) -> Judged {
             ),
             None => format!("{name} by the responder's own role, which never does that: {meaning}"),
         };
+        // A call that names nothing still says something about the role.
+        let role = scope
+            .own_role_arn()
+            .and_then(|arn| Target::from_arn(arn).ok());
+        let acting = role.into_iter().filter(|_| targets.is_empty()).collect();
         return Judged {
             severity: Some(Severity::Critical),
+            targets: if targets.is_empty() {
+                acting
+            } else {
+                targets.clone()
+            },
             ..judged(Decision::Respond, reason)
         };
     }

@@ -201,7 +201,7 @@ pub const TABLE: &[Row] = &[
     of("lambda", "PublishVersion", Code, Subject::Function, SERVERLESS_EXECUTION, Low, Record, "freezes the present code as a version and changes nothing that runs"),
 
     // Configuration.
-    of("lambda", "UpdateFunctionConfiguration", Configuration, Subject::Function, SERVERLESS_EXECUTION, High, Respond, "changes settings that decide what runs and as whom (handler, layers, environment, role, tracing)"),
+    of("lambda", "UpdateFunctionConfiguration", Configuration, Subject::Function, SERVERLESS_EXECUTION, High, Respond, "changes settings that decide what runs and as whom"),
     of("lambda", "PutRuntimeManagementConfig", Configuration, Subject::Function, DOWNGRADE, Medium, Respond, "pins or moves the runtime version"),
     of("lambda", "TagResource", Configuration, Subject::LambdaResource, None, Info, Record, "changes tags, which run nothing"),
     of("lambda", "UntagResource", Configuration, Subject::LambdaResource, None, Info, Record, "changes tags, which run nothing"),
@@ -318,6 +318,10 @@ pub const TABLE: &[Row] = &[
     of("s3", "DeleteBucketPublicAccessBlock", AntiForensics, Subject::Bucket, DEFENCE, Low, Ignore, "lets the bucket be public"),
     of("s3", "PutBucketReplication", AntiForensics, Subject::Bucket, TRANSFER_TO_ACCOUNT, Low, Ignore, "copies new objects elsewhere"),
     of("s3", "DeleteBucketReplication", AntiForensics, Subject::Bucket, DEFENCE, Low, Ignore, "stops copies of new objects"),
+    // Data events, which come only where a trail records them for the responder's bucket. The responder
+    // may not delete, so these are never its own; a delete marker hides evidence, locked or not.
+    of("s3", "DeleteObject", AntiForensics, Subject::Bucket, DESTRUCTION, Low, Ignore, "deletes or hides an object"),
+    of("s3", "DeleteObjects", AntiForensics, Subject::Bucket, DESTRUCTION, Low, Ignore, "deletes or hides objects"),
     of("s3", "DeleteBucket", AntiForensics, Subject::Bucket, DESTRUCTION, Medium, Record, "deletes the bucket"),
 
     // Keys. Losing the key loses what it encrypts.

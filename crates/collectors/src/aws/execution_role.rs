@@ -350,7 +350,16 @@ mod tests {
         assert!(found.kept[0].contains("<LastUsedDate>2026-01-01"));
         let notes = notes(&found);
         let shown: Vec<String> = notes.iter().map(|(n, v)| format!("{n}: {v}")).collect();
-        insta::assert_snapshot!(shown.join("\n"), @"");
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        trust policy: {"Statement":[{"Principal":{"AWS":"arn:aws:iam::999999999999:root"}}]}
+        inline policy first: {"Action":"s3:+*"}
+        inline policy second: {"Action":"s3:+*"}
+        policy arn:aws:iam::111122223333:policy/boundary v2: "no JSON"
+        policy arn:aws:iam::111122223333:policy/boundary v3: "no JSON"
+        policy arn:aws:iam::111122223333:policy/boundary v1: "no JSON"
+        versions of arn:aws:iam::aws:policy/service-role/Basic: "a policy of AWS's own: the document in force only"
+        policy arn:aws:iam::aws:policy/service-role/Basic v2: "no JSON"
+        "#);
     }
 
     #[tokio::test]

@@ -39,8 +39,8 @@ pub struct Located {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the functions that {target} concerns cannot be told yet: {why}")]
 pub struct LocateError {
-    /// What was asked about.
-    pub target: Target,
+    /// The ARN of what was asked about.
+    pub target: String,
     /// The call and the provider's word for it.
     pub why: String,
 }
@@ -288,7 +288,7 @@ impl Search<'_> {
         let why = refusal.why().to_owned();
         if is_transient(error) {
             return Err(LocateError {
-                target: self.asked.clone(),
+                target: self.asked.arn(),
                 why,
             });
         }

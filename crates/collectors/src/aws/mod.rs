@@ -225,3 +225,60 @@ pub fn permissions() -> Vec<Permission> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is planned for a target, without a trigger event.
+    fn plan(arn: &str) -> Vec<String> {
+        let clients = canned::clients("eu-west-1", &[]);
+        let target = Target::from_arn(arn).unwrap();
+        let aws = Aws::new(clients, target, TriggerFacts::default(), 3);
+        aws.plan().iter().map(Request::to_string).collect()
+    }
+
+    #[test]
+    fn the_registry_is_in_order_of_volatility_and_holds_each_kind_and_action_once() {
+        let kinds: Vec<ArtifactKind> = ARTIFACTS.iter().map(|artifact| artifact.kind).collect();
+        let mut sorted = kinds.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(kinds, sorted);
+        for artifact in ARTIFACTS {
+            let mut actions = artifact.actions.to_vec();
+            actions.sort_unstable();
+            actions.dedup();
+            assert_eq!(actions.len(), artifact.actions.len(), "{:?}", artifact.kind);
+        }
+    }
+
+    #[test]
+    fn every_planned_artifact_of_a_function_is_in_the_registry() {
+        let planned = plan("arn:aws:lambda:eu-west-1:111122223333:function:billing:7");
+        for request in &planned {
+            let kind = request.split(' ').next().unwrap();
+            let known = ARTIFACTS.iter().any(|known| known.kind.as_str() == kind);
+            assert!(known, "{request}");
+        }
+        assert!(planned.contains(&"function-code 7".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_function_is_read_by_what_fits_it() {
+        let layer = "arn:aws:lambda:eu-west-1:111122223333:layer:deps";
+        assert_eq!(plan(&format!("{layer}:3")), [format!("layer {layer}:3")]);
+        for (arn, planned) in [
+            ("arn:aws:iam::111122223333:role/x", "execution-role"),
+            ("arn:aws:iam::111122223333:policy/x", "execution-role"),
+            (
+                "arn:aws:logs:eu-west-1:111122223333:log-group:x",
+                "log-group",
+            ),
+            ("arn:aws:s3:::evidence", "responder-part"),
+            (layer, "responder-part"),
+        ] {
+            assert_eq!(plan(arn), [planned], "{arn}");
+        }
+    }
+}

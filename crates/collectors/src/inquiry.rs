@@ -55,6 +55,9 @@ impl RawReply {
     }
 }
 
+/// How often content is read that breaks off. The SDK's retries end where a body begins.
+const ATTEMPTS: u32 = 3;
+
 /// Why a call brought nothing. Holds the provider's error code and message, never a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -180,7 +183,8 @@ impl<'a> Inquiry<'a> {
     }
 
     /// Streams content into the vault as an exhibit named `name`. `api` and `about` are for the
-    /// record: `https:GET` for a signed URL, which itself is named nowhere.
+    /// record: `https:GET` for a signed URL, which itself is named nowhere. A source that breaks
+    /// is opened again, a few times, since this may be the last chance; each attempt is a call.
     pub async fn keep_content(
         &mut self,
         api: &'static str,
@@ -188,15 +192,20 @@ impl<'a> Inquiry<'a> {
         name: impl Into<String>,
         content: &dyn Source,
     ) -> Option<&Exhibit> {
-        let started_at = self.desk.now();
-        let kept = self
-            .desk
-            .keep_content(name.into(), &format!("{api} {about}"), content)
-            .await;
-        let refusal = kept.as_ref().err().map(|error| not_kept(api, about, error));
-        self.note_call(api, about, started_at, refusal.as_ref());
-        self.refusals.extend(refusal);
-        self.exhibits.push(kept.ok()?);
+        let (name, source) = (name.into(), format!("{api} {about}"));
+        for attempt in 1..=ATTEMPTS {
+            let started_at = self.desk.now();
+            let kept = self.desk.keep_content(name.clone(), &source, content).await;
+            let refusal = kept.as_ref().err().map(|error| not_kept(api, about, error));
+            self.note_call(api, about, started_at, refusal.as_ref());
+            let broken = matches!(&kept, Err(VaultError::Source(SourceError::Failed(_))));
+            if broken && attempt < ATTEMPTS {
+                continue;
+            }
+            self.refusals.extend(refusal);
+            self.exhibits.push(kept.ok()?);
+            break;
+        }
         self.exhibits.last()
     }
 
@@ -389,8 +398,12 @@ fn sources(calls: &[Call]) -> String {
     if calls.is_empty() {
         return "the trigger".to_owned();
     }
-    let mut names: Vec<&str> = calls.iter().map(|call| call.api.as_str()).collect();
-    names.dedup();
+    let mut names: Vec<&str> = Vec::new();
+    for call in calls {
+        if !names.contains(&call.api.as_str()) {
+            names.push(&call.api);
+        }
+    }
     names.join(", ")
 }
 

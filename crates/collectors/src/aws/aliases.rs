@@ -57,3 +57,33 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::aws::canned::{collect, outcomes_when_refused};
+    use evidence::ArtifactKind;
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+
+    #[tokio::test]
+    async fn every_version_that_gets_traffic_is_preserved() {
+        let collected = collect(
+            FUNCTION,
+            ArtifactKind::Aliases,
+            None,
+            &[(
+                "GET /aliases",
+                200,
+                r#"{"Aliases":[{"Name":"live","FunctionVersion":"3","RoutingConfig":{"AdditionalVersionWeights":{"2":0.05}}},{"Name":"next","FunctionVersion":"$LATEST"}]}"#,
+            )],
+        )
+        .await;
+        insta::assert_json_snapshot!(collected.told());
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_told_apart_from_none() {
+        let outcomes = outcomes_when_refused(FUNCTION, ArtifactKind::Aliases, None).await;
+        assert_eq!(outcomes, ["absent", "denied", "failed"]);
+    }
+}

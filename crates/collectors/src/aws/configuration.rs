@@ -43,3 +43,28 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
     };
     inquiry.then(Request::one(ArtifactKind::LogGroup, group));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::canned::{Script, collect, outcomes_when_refused};
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+
+    #[tokio::test]
+    async fn the_reply_is_kept_as_it_came_and_leads_to_layers_role_and_log_group() {
+        let raw: Script = &[(
+            "GET /configuration Qualifier=7",
+            200,
+            r#"{"FunctionName":"billing","Role":"arn:aws:iam::111122223333:role/billing","Environment":{"Variables":{"KEY":"marked-secret"}},"Layers":[{"Arn":"arn:aws:lambda:eu-west-1:444455556666:layer:deps:3"}],"LoggingConfig":{"LogGroup":"/own/group"},"SnapStart":{"ApplyOn":"None","OptimizationStatus":"Off"},"FieldOfTomorrow":1}"#,
+        )];
+        let collected = collect(FUNCTION, ArtifactKind::Configuration, Some("7"), raw).await;
+        insta::assert_json_snapshot!(collected.told());
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_told_apart_from_none() {
+        let outcomes = outcomes_when_refused(FUNCTION, ArtifactKind::Configuration, None).await;
+        assert_eq!(outcomes, ["absent", "denied", "failed"]);
+    }
+}

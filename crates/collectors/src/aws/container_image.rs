@@ -148,7 +148,7 @@ async fn keep_manifest(
             "ecr:BatchGetImage",
             &about,
             name,
-            "application/vnd.oci.image.manifest.v1+json",
+            media_type(reply.images().first()?.image_manifest_media_type()),
             text.clone().into(),
         )
         .await
@@ -358,6 +358,207 @@ fn media_type(said: Option<&str>) -> &'static str {
     ];
     KNOWN
         .into_iter()
+        .chain(MANIFEST_TYPES)
         .find(|known| Some(*known) == said)
         .unwrap_or("application/octet-stream")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::canned::{Script, collect, outcomes_when_refused};
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+    const IMAGE: &str = "444455556666.dkr.ecr.eu-central-1.amazonaws.com/team/billing@sha256:a58123e050cd5c9a0d14d4ed6654a4a5749d82e4abf7737bcaa58209a90da043";
+    const INDEX: &str = "444455556666.dkr.ecr.eu-central-1.amazonaws.com/team/billing@sha256:4e62f7e0cb32ebb3392b74de0f878c1b4688927f41971f51495a9700fe042b47";
+    const MANIFEST: &str = r#"{"images":[{"imageManifestMediaType":"application/vnd.oci.image.manifest.v1+json","registryId":"444455556666","repositoryName":"team/billing","imageId":{"imageDigest":"sha256:a58123e050cd5c9a0d14d4ed6654a4a5749d82e4abf7737bcaa58209a90da043"},"imageManifest":"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"sha256:b2f3fbe52c04b1673c16ab9e8f5847cde685177201c9e7f217fee83e0d8910fb\"},\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"sha256:f191e625176e7514249870c60bc24622131b04927a418001d1969c9cecd260f1\"},{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"sha256:77c7ed05b2e49df2e55d70cb007508cc66b2f5419a940bfd6f8749ba7db77c45\"}]}"}],"failures":[]}"#;
+    const CONFIG: (&str, u16, &str) = (
+        "GetDownloadUrlForLayer b2f3fbe52c04b1673c16ab9e8f5847cde685177201c9e7f217fee83e0d8910fb",
+        200,
+        r#"{"downloadUrl":"https://blobs.test/config?X-Amz-Signature=marked-secret","layerDigest":"x"}"#,
+    );
+    const LAYER_ONE: (&str, u16, &str) = (
+        "GetDownloadUrlForLayer f191e625176e7514249870c60bc24622131b04927a418001d1969c9cecd260f1",
+        200,
+        r#"{"downloadUrl":"https://blobs.test/one?X-Amz-Signature=marked-secret","layerDigest":"x"}"#,
+    );
+    const LAYER_TWO: (&str, u16, &str) = (
+        "GetDownloadUrlForLayer 77c7ed05b2e49df2e55d70cb007508cc66b2f5419a940bfd6f8749ba7db77c45",
+        200,
+        r#"{"downloadUrl":"https://blobs.test/two?X-Amz-Signature=marked-secret","layerDigest":"x"}"#,
+    );
+
+    #[tokio::test]
+    async fn manifest_config_and_layers_are_kept_under_their_digests() {
+        let whole: Script = &[
+            (
+                "BatchGetImage 444455556666 team/billing a58123e050cd5c9a0d14d4ed6654a4a5749d82e4abf7737bcaa58209a90da043",
+                200,
+                MANIFEST,
+            ),
+            CONFIG,
+            LAYER_ONE,
+            LAYER_TWO,
+            ("GET /config", 200, r#"{"architecture":"arm64"}"#),
+            ("GET /one", 200, "layer one"),
+            ("GET /two", 200, "layer two"),
+        ];
+        let collected = collect(FUNCTION, ArtifactKind::ContainerImage, Some(IMAGE), whole).await;
+        insta::assert_json_snapshot!(collected.told());
+    }
+
+    #[tokio::test]
+    async fn an_index_leads_to_its_manifests() {
+        let index: Script = &[
+            (
+                "BatchGetImage 4e62f7e0cb32ebb3392b74de0f878c1b4688927f41971f51495a9700fe042b47",
+                200,
+                r#"{"images":[{"registryId":"444455556666","repositoryName":"team/billing","imageId":{"imageDigest":"sha256:4e62f7e0cb32ebb3392b74de0f878c1b4688927f41971f51495a9700fe042b47"},"imageManifest":"{\"schemaVersion\":2,\"manifests\":[{\"digest\":\"sha256:a58123e050cd5c9a0d14d4ed6654a4a5749d82e4abf7737bcaa58209a90da043\",\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\"}]}"}],"failures":[]}"#,
+            ),
+            (
+                "BatchGetImage a58123e050cd5c9a0d14d4ed6654a4a5749d82e4abf7737bcaa58209a90da043",
+                200,
+                MANIFEST,
+            ),
+            CONFIG,
+            LAYER_ONE,
+            LAYER_TWO,
+            ("GET /config", 200, r#"{"architecture":"arm64"}"#),
+            ("GET /one", 200, "layer one"),
+            ("GET /two", 200, "layer two"),
+        ];
+        let collected = collect(FUNCTION, ArtifactKind::ContainerImage, Some(INDEX), index).await;
+        assert_eq!(collected.outcome(), ("acquired", ""));
+        // The replies, two manifests, a config and two layers.
+        assert_eq!(collected.kept.len(), 6);
+    }
+
+    #[tokio::test]
+    async fn bytes_that_are_not_their_digest_are_findings() {
+        let tampered: Script = &[
+            (
+                "BatchGetImage",
+                200,
+                r#"{"images":[{"imageManifest":"{\"schemaVersion\": 2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"sha256:b2f3fbe52c04b1673c16ab9e8f5847cde685177201c9e7f217fee83e0d8910fb\"},\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"sha256:f191e625176e7514249870c60bc24622131b04927a418001d1969c9cecd260f1\"},{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"sha256:77c7ed05b2e49df2e55d70cb007508cc66b2f5419a940bfd6f8749ba7db77c45\"}]}"}]}"#,
+            ),
+            CONFIG,
+            LAYER_ONE,
+            LAYER_TWO,
+            ("GET /config", 200, r#"{"architecture":"arm64"}"#),
+            ("GET /one", 200, "layer one, with something added"),
+            ("GET /two", 200, "layer two"),
+        ];
+        let collected = collect(
+            FUNCTION,
+            ArtifactKind::ContainerImage,
+            Some(IMAGE),
+            tampered,
+        )
+        .await;
+        assert_eq!(collected.outcome(), ("acquired", ""));
+        let findings = &collected.gathered.findings;
+        assert_eq!(findings.len(), 2);
+        assert!(
+            findings[0]
+                .statement
+                .starts_with("The manifest of team/billing")
+        );
+        assert!(findings[1].statement.starts_with("The layer team/billing"));
+    }
+
+    #[tokio::test]
+    async fn a_missing_layer_is_partial_and_the_others_are_kept() {
+        let gap: Script = &[
+            ("BatchGetImage", 200, MANIFEST),
+            CONFIG,
+            (
+                "GetDownloadUrlForLayer f191e625176e7514249870c60bc24622131b04927a418001d1969c9cecd260f1",
+                400,
+                r#"{"__type":"LayersNotFoundException"}"#,
+            ),
+            LAYER_TWO,
+            ("GET /config", 200, r#"{"architecture":"arm64"}"#),
+            ("GET /two", 200, "layer two"),
+        ];
+        let collected = collect(FUNCTION, ArtifactKind::ContainerImage, Some(IMAGE), gap).await;
+        let (outcome, why) = collected.outcome();
+        assert_eq!(outcome, "partial");
+        assert!(
+            why.contains("1 of the image's 3 configs and layers are missing"),
+            "{why}"
+        );
+        assert_eq!(collected.kept.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_manifest_that_names_no_digest_is_not_followed() {
+        let hostile: Script = &[(
+            "BatchGetImage",
+            200,
+            r#"{"images":[{"registryId":"444455556666","repositoryName":"team/billing","imageId":{"imageDigest":"sha256:6ad8a90c361240857264d988678cb68045475a4fd128fcf45a81fc529037e027"},"imageManifest":"{\"config\":{\"digest\":\"../../etc/passwd\"},\"layers\":[]}"}],"failures":[]}"#,
+        )];
+        let collected = collect(FUNCTION, ArtifactKind::ContainerImage, Some(IMAGE), hostile).await;
+        assert_eq!(collected.outcome().0, "partial");
+        assert_eq!(collected.asked.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_image_that_is_gone_is_told() {
+        let gone: Script = &[(
+            "BatchGetImage",
+            200,
+            r#"{"images":[],"failures":[{"failureCode":"ImageNotFound","failureReason":"Requested image not found"}]}"#,
+        )];
+        let collected = collect(FUNCTION, ArtifactKind::ContainerImage, Some(IMAGE), gone).await;
+        let (outcome, why) = collected.outcome();
+        assert_eq!(outcome, "partial");
+        assert!(why.contains("ImageNotFound"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_told_apart_from_none() {
+        let outcomes =
+            outcomes_when_refused(FUNCTION, ArtifactKind::ContainerImage, Some(IMAGE)).await;
+        assert_eq!(outcomes, ["absent", "denied", "failed"]);
+    }
+
+    #[test]
+    fn addresses_are_read() {
+        let read = |uri: &str| {
+            ImageUri::parse(uri).map(|image| {
+                let found = (image.account, image.region, image.repository);
+                (found, image.tag, image.digest.is_some())
+            })
+        };
+        let billing = |tag: Option<&str>, digest| {
+            let found = (
+                "111122223333".into(),
+                "eu-west-1".into(),
+                "team/billing".into(),
+            );
+            Some((found, tag.map(str::to_owned), digest))
+        };
+        let host = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/billing";
+        let digest = "sha256:a58123e050cd5c9a0d14d4ed6654a4a5749d82e4abf7737bcaa58209a90da043";
+        assert_eq!(read(host), billing(None, false));
+        assert_eq!(read(&format!("{host}:v1")), billing(Some("v1"), false));
+        assert_eq!(read(&format!("{host}@{digest}")), billing(None, true));
+        assert_eq!(
+            read(&format!("{host}:v1@{digest}")),
+            billing(Some("v1"), true)
+        );
+        assert_eq!(
+            read("111122223333.dkr-ecr.eu-west-1.on.aws/team/billing"),
+            billing(None, false)
+        );
+        for other in [
+            "",
+            "billing",
+            "docker.io/library/alpine",
+            "evil.dkr.ecr.eu-west-1.amazonaws.com/x",
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com/x@md5:0",
+        ] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
 }

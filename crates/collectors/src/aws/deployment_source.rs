@@ -282,3 +282,163 @@ impl Source for S3Object {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::TriggerFacts;
+    use crate::aws::canned::{Script, collect, collect_after, outcomes_when_refused};
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+    const OBJECT: &str = "s3://deploys/billing.zip?versionId=v7";
+    const IMAGE: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/billing:live";
+
+    /// An update whose package hashes as `zip in the bucket` does.
+    fn update() -> TriggerFacts {
+        TriggerFacts::of_record(&json!({
+            "requestParameters": {"s3Bucket": "deploys", "s3Key": "billing.zip", "s3ObjectVersion": "v7"},
+            "responseElements": {"codeSha256": "b/qqdhMyBSnPP87ckPxesE9UN0wVN7raE2B6ORGXql0="},
+        }))
+    }
+
+    #[tokio::test]
+    async fn the_version_that_the_event_names_is_kept() {
+        let found: Script = &[
+            (
+                "HEAD /billing.zip versionId=v7",
+                200,
+                "x-amz-version-id: v7\n\n",
+            ),
+            ("GET /billing.zip versionId=v7", 200, "zip in the bucket"),
+        ];
+        let collected = collect_after(
+            update(),
+            FUNCTION,
+            ArtifactKind::DeploymentSource,
+            Some(OBJECT),
+            found,
+        )
+        .await;
+        insta::assert_json_snapshot!(collected.told());
+    }
+
+    #[tokio::test]
+    async fn other_bytes_than_the_event_recorded_are_a_finding() {
+        let replaced: Script = &[("HEAD", 200, ""), ("GET", 200, "something else")];
+        let collected = collect_after(
+            update(),
+            FUNCTION,
+            ArtifactKind::DeploymentSource,
+            Some(OBJECT),
+            replaced,
+        )
+        .await;
+        assert_eq!(
+            collected.gathered.findings[0].rule,
+            "deployment-source-mismatch"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_events_digest_says_nothing_about_another_source() {
+        let other: Script = &[("HEAD", 200, ""), ("GET", 200, "something else")];
+        let collected = collect_after(
+            update(),
+            FUNCTION,
+            ArtifactKind::DeploymentSource,
+            Some("s3://deploys/billing.zip?versionId=v1"),
+            other,
+        )
+        .await;
+        assert!(collected.gathered.findings.is_empty());
+    }
+
+    #[tokio::test]
+    async fn without_a_version_the_current_one_is_taken_and_said() {
+        let current: Script = &[
+            ("HEAD", 200, "x-amz-version-id: v9\n\n"),
+            ("GET versionId=v9", 200, "zip in the bucket"),
+        ];
+        let collected = collect(
+            FUNCTION,
+            ArtifactKind::DeploymentSource,
+            Some("s3://deploys/billing.zip"),
+            current,
+        )
+        .await;
+        assert_eq!(collected.outcome(), ("acquired", ""));
+        assert!(collected.kept[0].contains("the one that is current now was taken: v9"));
+    }
+
+    #[tokio::test]
+    async fn an_object_that_goes_away_meanwhile_is_told() {
+        let gone: Script = &[
+            ("HEAD", 200, "x-amz-version-id: v7\n\n"),
+            ("GET", 403, "<Error><Code>AccessDenied</Code></Error>"),
+        ];
+        let collected = collect(FUNCTION, ArtifactKind::DeploymentSource, Some(OBJECT), gone).await;
+        assert_eq!(collected.outcome().0, "denied");
+    }
+
+    #[tokio::test]
+    async fn an_image_whose_tag_was_moved_is_preserved_and_a_finding() {
+        let moved: Script = &[
+            (
+                "BatchGetImage live",
+                200,
+                r#"{"images":[{"imageId":{"imageDigest":"sha256:a58123e050cd5c9a0d14d4ed6654a4a5749d82e4abf7737bcaa58209a90da043","imageTag":"live"},"imageManifest":"{}"}]}"#,
+            ),
+            (
+                "GET /functions/",
+                200,
+                r#"{"Configuration":{"Environment":{"Variables":{"KEY":"marked-secret"}}},"Code":{"RepositoryType":"ECR","Location":"https://x.test/?X-Amz-Signature=marked-secret","ImageUri":"111122223333.dkr.ecr.eu-west-1.amazonaws.com/billing:live","ResolvedImageUri":"111122223333.dkr.ecr.eu-west-1.amazonaws.com/billing@sha256:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa"}}"#,
+            ),
+        ];
+        let collected = collect(FUNCTION, ArtifactKind::DeploymentSource, Some(IMAGE), moved).await;
+        insta::assert_json_snapshot!(collected.told());
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_told_apart_from_none() {
+        let of = |selector| {
+            outcomes_when_refused(FUNCTION, ArtifactKind::DeploymentSource, Some(selector))
+        };
+        assert_eq!(of(OBJECT).await, ["absent", "denied", "failed"]);
+        assert_eq!(of(IMAGE).await, ["absent", "denied", "failed"]);
+    }
+
+    #[test]
+    fn every_way_to_name_a_source_is_read() {
+        let named = |parameters: Value| {
+            named_in(&json!({"requestParameters": parameters})).and_then(|request| request.selector)
+        };
+        let object = json!({"s3Bucket": "b", "s3Key": "k", "s3ObjectVersion": "v"});
+        let selector = Some("s3://b/k?versionId=v".to_owned());
+        assert_eq!(named(object.clone()), selector);
+        assert_eq!(named(json!({"code": object})), selector);
+        assert_eq!(named(json!({"content": object})), selector);
+        assert_eq!(
+            named(json!({"code": {"imageUri": IMAGE}})),
+            Some(IMAGE.to_owned())
+        );
+        assert_eq!(named(json!({"s3Bucket": "b"})), None);
+        assert_eq!(named(Value::Null), None);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_looks_like_a_version_stays_a_key() {
+        let selector = super::object("deploys", "50%?versionId=v1", None);
+        let odd: Script = &[
+            ("HEAD 50%25%3FversionId%3Dv1", 200, ""),
+            ("GET 50%25%3FversionId%3Dv1", 200, "zip in the bucket"),
+        ];
+        let collected = collect(
+            FUNCTION,
+            ArtifactKind::DeploymentSource,
+            Some(&selector),
+            odd,
+        )
+        .await;
+        assert_eq!(collected.outcome(), ("acquired", ""));
+    }
+}

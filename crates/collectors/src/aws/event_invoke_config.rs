@@ -40,3 +40,71 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::aws::canned::{collect, outcomes_when_refused};
+    use evidence::ArtifactKind;
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+
+    #[tokio::test]
+    async fn retries_and_destinations_are_kept() {
+        let collected = collect(
+            FUNCTION,
+            ArtifactKind::EventInvokeConfig,
+            None,
+            &[
+                ("GET /event-invoke-config/list Marker=2", 200, r#"{"FunctionEventInvokeConfigs":[]}"#),
+                (
+                    "GET /event-invoke-config/list",
+                    200,
+                    r#"{"FunctionEventInvokeConfigs":[{"FunctionArn":"arn:aws:lambda:eu-west-1:111122223333:function:billing:$LATEST","MaximumRetryAttempts":0}],"NextMarker":"2"}"#,
+                ),
+            ],
+        )
+        .await;
+        insta::assert_json_snapshot!(collected.told());
+    }
+
+    #[tokio::test]
+    async fn a_list_that_breaks_off_is_partial() {
+        let collected = collect(
+            FUNCTION,
+            ArtifactKind::EventInvokeConfig,
+            None,
+            &[
+                (
+                    "GET /event-invoke-config/list Marker=2",
+                    500,
+                    r#"{"__type":"ServiceException"}"#,
+                ),
+                (
+                    "GET /event-invoke-config/list",
+                    200,
+                    r#"{"FunctionEventInvokeConfigs":[],"NextMarker":"2"}"#,
+                ),
+            ],
+        )
+        .await;
+        assert_eq!(collected.outcome().0, "partial");
+    }
+
+    #[tokio::test]
+    async fn a_list_without_end_is_cut_off() {
+        let endless: crate::aws::canned::Script = &[(
+            "GET /event-invoke-config/list",
+            200,
+            r#"{"FunctionEventInvokeConfigs":[],"NextMarker":"2"}"#,
+        )];
+        let collected = collect(FUNCTION, ArtifactKind::EventInvokeConfig, None, endless).await;
+        assert_eq!(collected.outcome().0, "partial");
+        assert_eq!(collected.asked.len(), crate::aws::PAGES);
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_told_apart_from_none() {
+        let outcomes = outcomes_when_refused(FUNCTION, ArtifactKind::EventInvokeConfig, None).await;
+        assert_eq!(outcomes, ["absent", "denied", "failed"]);
+    }
+}

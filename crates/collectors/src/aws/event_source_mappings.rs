@@ -43,3 +43,45 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::aws::canned::{collect, outcomes_when_refused};
+    use evidence::ArtifactKind;
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+
+    #[tokio::test]
+    async fn mappings_of_an_alias_are_asked_for_by_its_arn() {
+        let collected = collect(
+            FUNCTION,
+            ArtifactKind::EventSourceMappings,
+            Some("live"),
+            &[(
+                "GET /event-source-mappings billing%3Alive",
+                200,
+                r#"{"EventSourceMappings":[{"UUID":"0c0ffee0-1111-2222-3333-444455556666","EventSourceArn":"arn:aws:sqs:eu-west-1:111122223333:jobs","FunctionArn":"arn:aws:lambda:eu-west-1:111122223333:function:billing:live","State":"Enabled"}]}"#,
+            )],
+        )
+        .await;
+        insta::assert_json_snapshot!(collected.told());
+    }
+
+    #[tokio::test]
+    async fn none_is_an_answer_too() {
+        let none: crate::aws::canned::Script = &[(
+            "GET /event-source-mappings",
+            200,
+            r#"{"EventSourceMappings":[]}"#,
+        )];
+        let collected = collect(FUNCTION, ArtifactKind::EventSourceMappings, None, none).await;
+        assert_eq!(collected.outcome(), ("acquired", ""));
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_told_apart_from_none() {
+        let outcomes =
+            outcomes_when_refused(FUNCTION, ArtifactKind::EventSourceMappings, None).await;
+        assert_eq!(outcomes, ["absent", "denied", "failed"]);
+    }
+}

@@ -107,3 +107,111 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::TriggerFacts;
+    use crate::aws::canned::{Script, collect, collect_after, outcomes_when_refused};
+    use serde_json::json;
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+    const ZIP: &str = r#"{"Configuration":{"FunctionName":"billing","CodeSha256":"yeHlMX/1LUP7lMHmoplrrfynbD7aGIYnh36mhm24Yfk=","Environment":{"Variables":{"KEY":"marked-secret"}},"FieldOfTomorrow":1},"Code":{"RepositoryType":"S3","Location":"https://code.test/package?X-Amz-Signature=marked-secret"},"Tags":{"team":"billing"}}"#;
+
+    #[tokio::test]
+    async fn the_package_is_kept_and_neither_url_nor_environment_is_told() {
+        let whole: Script = &[
+            ("GET /functions/", 200, ZIP),
+            ("GET /package", 200, "package of billing"),
+        ];
+        let collected = collect(FUNCTION, ArtifactKind::FunctionCode, None, whole).await;
+        insta::assert_json_snapshot!(collected.told());
+    }
+
+    #[tokio::test]
+    async fn bytes_that_are_not_what_was_announced_are_a_finding() {
+        let other: Script = &[
+            ("GET /functions/ Qualifier=7", 200, ZIP),
+            ("GET /package", 200, "other bytes"),
+        ];
+        let collected = collect(FUNCTION, ArtifactKind::FunctionCode, Some("7"), other).await;
+        assert_eq!(collected.gathered.findings.len(), 1);
+        assert!(
+            collected.gathered.findings[0]
+                .statement
+                .contains("billing:7")
+        );
+    }
+
+    #[tokio::test]
+    async fn code_that_changed_since_the_event_is_a_finding_for_latest_only() {
+        let update = || {
+            TriggerFacts::of_record(&json!({"responseElements": {
+                "codeSha256": "dXNertauWe+cdVTJ6Ypx2vJXfEslXEHg5UU1fYbgDog=",
+            }}))
+        };
+        let since: Script = &[
+            ("GET /functions/", 200, ZIP),
+            ("GET /package", 200, "package of billing"),
+        ];
+        let kind = ArtifactKind::FunctionCode;
+        let latest = collect_after(update(), FUNCTION, kind, None, since).await;
+        assert!(
+            latest.gathered.findings[0]
+                .statement
+                .contains("the event recorded")
+        );
+        let version = collect_after(update(), FUNCTION, kind, Some("7"), since).await;
+        assert!(version.gathered.findings.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_image_is_followed_by_its_digest() {
+        let image: Script = &[(
+            "GET /functions/",
+            200,
+            r#"{"Code":{"RepositoryType":"ECR","ImageUri":"r:live","ResolvedImageUri":"r@sha256:00"}}"#,
+        )];
+        let collected = collect(FUNCTION, ArtifactKind::FunctionCode, None, image).await;
+        assert_eq!(
+            collected.gathered.next,
+            [Request::one(ArtifactKind::ContainerImage, "r@sha256:00")]
+        );
+    }
+
+    #[tokio::test]
+    async fn self_managed_code_is_followed_to_its_object() {
+        let own: Script = &[(
+            "GET /functions/",
+            200,
+            r#"{"Code":{"RepositoryType":"S3","ResolvedS3Object":{"S3Bucket":"b","S3Key":"k","S3ObjectVersion":"v"}}}"#,
+        )];
+        let collected = collect(FUNCTION, ArtifactKind::FunctionCode, None, own).await;
+        assert_eq!(collected.outcome(), ("acquired", ""));
+        assert_eq!(
+            collected.gathered.next,
+            [Request::one(
+                ArtifactKind::DeploymentSource,
+                "s3://b/k?versionId=v"
+            )]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_package_that_cannot_be_downloaded_is_partial_or_denied() {
+        let broken: Script = &[("GET /functions/", 200, ZIP), ("GET /package", 500, "")];
+        let collected = collect(FUNCTION, ArtifactKind::FunctionCode, None, broken).await;
+        assert_eq!(collected.outcome().0, "partial");
+        let downloads = |asked: &&String| asked.contains("/package");
+        assert_eq!(collected.asked.iter().filter(downloads).count(), 3);
+        let expired: Script = &[("GET /functions/", 200, ZIP), ("GET /package", 403, "")];
+        let collected = collect(FUNCTION, ArtifactKind::FunctionCode, None, expired).await;
+        assert_eq!(collected.outcome().0, "denied");
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_told_apart_from_none() {
+        let outcomes = outcomes_when_refused(FUNCTION, ArtifactKind::FunctionCode, None).await;
+        assert_eq!(outcomes, ["absent", "denied", "failed"]);
+    }
+}

@@ -281,4 +281,108 @@ mod tests {
             assert_eq!(plan(arn), [planned], "{arn}");
         }
     }
+
+    /// Everything that a function leads to: each request with its outcome.
+    async fn outcomes(trigger: &Value, script: canned::Script) -> Vec<String> {
+        let function = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+        let target = Target::from_arn(function).unwrap();
+        let now = || "2026-01-02T03:04:05Z".parse().unwrap();
+        let why = evidence::Trigger::Person {
+            request_id: "r-1".to_owned(),
+            reason: "a test".to_owned(),
+            occurred_at: now(),
+        };
+        let responder = evidence::Responder {
+            program: "coldcase".to_owned(),
+            version: "0".to_owned(),
+            identity: "test".to_owned(),
+            attempt: "1".to_owned(),
+        };
+        let mut case = evidence::OpenCase::open(why, target.clone(), responder, now());
+        let vault = std::sync::Arc::new(vault::MemoryVault::default());
+        let desk = Desk::new(vault, case.id().clone(), std::sync::Arc::new(now), u64::MAX);
+        let clients = canned::clients("eu-west-1", script);
+        let aws = Aws::new(clients, target, TriggerFacts::of_record(trigger), 3);
+        let limit = std::time::Duration::from_secs(60);
+        crate::gather(&aws, &desk, &mut case, 4, limit).await;
+        let mut told: Vec<String> = case
+            .acquisitions()
+            .iter()
+            .map(|found| format!("{}: {}", found.request, found.result.as_str()))
+            .collect();
+        told.sort();
+        told
+    }
+
+    #[tokio::test]
+    async fn a_deleted_function_leaves_its_event_and_an_answer_to_every_question() {
+        let event = serde_json::json!({"eventName": "DeleteFunction20150331"});
+        let gone: canned::Script = &[("GET", 404, r#"{"__type":"ResourceNotFoundException"}"#)];
+        let told = outcomes(&event, gone).await;
+        let (event, rest): (Vec<_>, Vec<_>) = told
+            .iter()
+            .partition(|line| line.starts_with("trigger-event"));
+        assert_eq!(event, ["trigger-event: acquired"]);
+        assert_eq!(rest.len(), 13);
+        assert!(
+            rest.iter().all(|line| line.ends_with(": absent")),
+            "{rest:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_found_is_followed_once() {
+        let event = serde_json::json!({"requestParameters": {"s3Bucket": "b", "s3Key": "k"}});
+        let script: canned::Script = &[
+            ("GET /package", 200, "package of billing"),
+            (
+                "GET /versions",
+                200,
+                r#"{"Versions":[{"Version":"$LATEST"},{"Version":"1"},{"Version":"2"},{"Version":"3"},{"Version":"4"}]}"#,
+            ),
+            (
+                "GET /aliases",
+                200,
+                r#"{"Aliases":[{"Name":"live","FunctionVersion":"1","RoutingConfig":{"AdditionalVersionWeights":{"4":0.1}}}]}"#,
+            ),
+            (
+                "GET /policy",
+                404,
+                r#"{"__type":"ResourceNotFoundException"}"#,
+            ),
+            (
+                "GET /event-source-mappings",
+                200,
+                r#"{"EventSourceMappings":[]}"#,
+            ),
+            (
+                "GET /configuration",
+                200,
+                r#"{"FunctionName":"billing","Layers":[{"Arn":"arn:aws:lambda:eu-west-1:444455556666:layer:deps:3"}]}"#,
+            ),
+            (
+                "GET find=LayerVersion",
+                403,
+                r#"{"__type":"AccessDeniedException"}"#,
+            ),
+            (
+                "GET /2015-03-31/functions/ Qualifier",
+                200,
+                r#"{"Code":{"Location":"https://code.test/package"}}"#,
+            ),
+            (
+                "GET /functions/ billing/",
+                404,
+                r#"{"__type":"ResourceNotFoundException"}"#,
+            ),
+            (
+                "GET /functions/",
+                200,
+                r#"{"Code":{"Location":"https://code.test/package"}}"#,
+            ),
+            ("GET", 404, r#"{"__type":"ResourceNotFoundException"}"#),
+            ("HEAD", 200, ""),
+        ];
+        insta::assert_snapshot!(outcomes(&event, script).await.join("\n"));
+    }
 }

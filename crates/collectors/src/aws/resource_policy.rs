@@ -87,3 +87,42 @@ fn one_or_many(value: Option<&Value>) -> impl Iterator<Item = &Value> {
         None => [].iter(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::aws::canned::{collect, outcomes_when_refused};
+    use evidence::ArtifactKind;
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+
+    #[tokio::test]
+    async fn the_policy_is_decoded_and_its_sources_are_followed() {
+        let collected = collect(
+            FUNCTION,
+            ArtifactKind::ResourcePolicy,
+            Some("live"),
+            &[(
+                "GET /policy Qualifier=live",
+                200,
+                r#"{"RevisionId":"r1","Policy":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"events.amazonaws.com\"},\"Action\":\"lambda:InvokeFunction\",\"Condition\":{\"ArnLike\":{\"AWS:SourceArn\":\"arn:aws:events:eu-west-1:111122223333:rule/nightly\"},\"ArnNotLike\":{\"aws:SourceArn\":\"arn:aws:events:eu-west-1:111122223333:rule/not\"}}},{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"lambda:InvokeFunction\",\"Condition\":{\"StringEqualsIfExists\":{\"aws:sourcearn\":[\"arn:aws:s3:::uploads\",\"arn:aws:s3:::uploads\"]}}},{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Condition\":{\"ArnLike\":{\"aws:SourceArn\":\"arn:aws:s3:::denied\"}}}]}"}"#,
+            )],
+        )
+        .await;
+        insta::assert_json_snapshot!(collected.told());
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_is_no_json_is_kept_as_it_came() {
+        let hostile: crate::aws::canned::Script =
+            &[("GET /policy", 200, r#"{"Policy":"{not json"}"#)];
+        let collected = collect(FUNCTION, ArtifactKind::ResourcePolicy, None, hostile).await;
+        assert_eq!(collected.outcome().0, "partial");
+        assert!(collected.kept[0].contains("{not json"));
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_told_apart_from_none() {
+        let outcomes = outcomes_when_refused(FUNCTION, ArtifactKind::ResourcePolicy, None).await;
+        assert_eq!(outcomes, ["absent", "denied", "failed"]);
+    }
+}

@@ -36,3 +36,71 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::aws::canned::{collect, outcomes_when_refused};
+    use evidence::ArtifactKind;
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+
+    #[tokio::test]
+    async fn urls_of_every_qualifier_are_kept() {
+        let collected = collect(
+            FUNCTION,
+            ArtifactKind::UrlConfig,
+            None,
+            &[
+                ("GET /urls Marker=2", 200, r#"{"FunctionUrlConfigs":[]}"#),
+                (
+                    "GET /urls",
+                    200,
+                    r#"{"FunctionUrlConfigs":[{"FunctionUrl":"https://0c0ffee.lambda-url.eu-west-1.on.aws/","FunctionArn":"arn:aws:lambda:eu-west-1:111122223333:function:billing:live","AuthType":"NONE","CreationTime":"2026-01-01T00:00:00Z","LastModifiedTime":"2026-01-01T00:00:00Z"}],"NextMarker":"2"}"#,
+                ),
+            ],
+        )
+        .await;
+        insta::assert_json_snapshot!(collected.told());
+    }
+
+    #[tokio::test]
+    async fn a_list_that_breaks_off_is_partial() {
+        let collected = collect(
+            FUNCTION,
+            ArtifactKind::UrlConfig,
+            None,
+            &[
+                (
+                    "GET /urls Marker=2",
+                    500,
+                    r#"{"__type":"ServiceException"}"#,
+                ),
+                (
+                    "GET /urls",
+                    200,
+                    r#"{"FunctionUrlConfigs":[],"NextMarker":"2"}"#,
+                ),
+            ],
+        )
+        .await;
+        assert_eq!(collected.outcome().0, "partial");
+    }
+
+    #[tokio::test]
+    async fn a_list_without_end_is_cut_off() {
+        let endless: crate::aws::canned::Script = &[(
+            "GET /urls",
+            200,
+            r#"{"FunctionUrlConfigs":[],"NextMarker":"2"}"#,
+        )];
+        let collected = collect(FUNCTION, ArtifactKind::UrlConfig, None, endless).await;
+        assert_eq!(collected.outcome().0, "partial");
+        assert_eq!(collected.asked.len(), crate::aws::PAGES);
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_told_apart_from_none() {
+        let outcomes = outcomes_when_refused(FUNCTION, ArtifactKind::UrlConfig, None).await;
+        assert_eq!(outcomes, ["absent", "denied", "failed"]);
+    }
+}

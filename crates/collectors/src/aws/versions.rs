@@ -86,3 +86,64 @@ fn withhold_environments(inquiry: &mut Inquiry<'_>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::aws::canned::{collect, outcomes_when_refused};
+    use evidence::ArtifactKind;
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+
+    #[tokio::test]
+    async fn the_newest_versions_are_preserved_and_no_environment_is_told() {
+        let collected = collect(
+            FUNCTION,
+            ArtifactKind::Versions,
+            None,
+            &[
+                (
+                    "GET /versions Marker=4",
+                    200,
+                    r#"{"Versions":[{"Version":"9"},{"Version":"10","Environment":{"Variables":{"KEY":"marked-secret"}}}]}"#,
+                ),
+                (
+                    "GET /versions",
+                    200,
+                    r#"{"NextMarker":"4","Versions":[{"Version":"$LATEST","Environment":{"Variables":{"KEY":"marked-secret"}}},{"Version":"1"},{"Version":"8"}]}"#,
+                ),
+            ],
+        )
+        .await;
+        insta::assert_json_snapshot!(collected.told());
+    }
+
+    #[tokio::test]
+    async fn a_list_that_breaks_off_is_partial_and_what_came_is_preserved() {
+        let collected = collect(
+            FUNCTION,
+            ArtifactKind::Versions,
+            None,
+            &[
+                (
+                    "GET /versions Marker=4",
+                    500,
+                    r#"{"__type":"ServiceException"}"#,
+                ),
+                (
+                    "GET /versions",
+                    200,
+                    r#"{"NextMarker":"4","Versions":[{"Version":"1"}]}"#,
+                ),
+            ],
+        )
+        .await;
+        assert_eq!(collected.outcome().0, "partial");
+        assert_eq!(collected.gathered.next.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_told_apart_from_none() {
+        let outcomes = outcomes_when_refused(FUNCTION, ArtifactKind::Versions, None).await;
+        assert_eq!(outcomes, ["absent", "denied", "failed"]);
+    }
+}

@@ -1,13 +1,15 @@
 """Corrects what IAM enforcement asks: the right action and resource for each call, and the condition keys S3 policies need."""
 
 import datetime
+import json
 import math
 import re
 from urllib.parse import unquote
 
 from ministack import app
-from ministack.core import iam_actions
-from ministack.services import s3
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import iam, kms, s3
 
 from account import operations
 
@@ -23,6 +25,9 @@ def apply() -> None:
     iam_actions.access_denied_response = _access_denied_response(iam_actions.access_denied_response)
     iam_actions.s3_service_context = _s3_service_context(iam_actions.s3_service_context)
     iam_actions.s3_additional_checks = _s3_additional_checks(iam_actions.s3_additional_checks)
+    iam_actions.request_tag_context = _request_context(iam_actions.request_tag_context)
+    iam_evaluator._resolve_condition_key = _resolve_condition_key(iam_evaluator._resolve_condition_key)
+    iam_evaluator.enforce = _enforce(iam_evaluator.enforce)
     app.pin_request_origin = _pin_request_origin(app.pin_request_origin)
     iam_actions.SERVICE_TO_IAM_NAMESPACE.setdefault("xray", "xray")
 
@@ -75,14 +80,11 @@ def _lambda_arn(operation, region: str, account_id: str) -> str | None:
 
 def _with_path(arn: str, account_id: str, kind: str, name: str) -> str:
     """A role's real ARN, path included: policies are written against it, calls name the role alone."""
-    from ministack.services import iam
     store = iam._roles if kind == "role" else iam._users
     return (store.get_scoped(account_id, None, name) or {}).get("Arn", arn)
 
 
 def kms_key_arn(key: str, account_id: str, region: str) -> str:
-    from ministack.core.responses import request_scope
-    from ministack.services import kms
     with request_scope(account_id, region):
         found = kms._resolve_key(key)
     if found:
@@ -107,6 +109,83 @@ def _pin_request_origin(original):
         from account.gateway import plain_http
         original(source_ip, not plain_http.get())
     return pin
+
+
+def _resolve_condition_key(original):
+    """`aws:PrincipalArn` is the role's ARN, path included, never that of its session."""
+    def resolve(key, context):
+        if key.lower() == "aws:principalarn" and ":assumed-role/" in context.principal_arn:
+            name = context.principal_arn.rpartition(":assumed-role/")[2].partition("/")[0]
+            return _with_path(f"arn:aws:iam::{context.principal_account}:role/{name}", context.principal_account, "role", name)
+        return original(key, context)
+    return resolve
+
+
+def _enforce(original):
+    """Adds two of AWS's ways: KMS is asked in the name of the service that needs a key, and root is bound by a bucket's Deny."""
+    def enforce(access_key_id, iam_action, service, region, resource_arn="*", service_context=None):
+        if service == "s3" and iam_action.startswith("kms:"):
+            via = {"kms:viaservice": f"s3.{region}.amazonaws.com", "kms:calleraccount": get_account_id()}
+            return original(access_key_id, iam_action, "kms", region, resource_arn=resource_arn, service_context=via)
+        refused = original(access_key_id, iam_action, service, region, resource_arn=resource_arn,
+                           service_context=service_context)
+        if refused is None and service == "s3" and iam_evaluator.is_root_access_key(access_key_id):
+            return _denied_to_root(iam_action, region, resource_arn, service_context)
+        return refused
+    return enforce
+
+
+def _denied_to_root(action: str, region: str, resource_arn: str, service_context: dict | None):
+    """A bucket policy's Deny binds root as well, but for the policy itself, from which root can always find back."""
+    if action in ("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"):
+        return None
+    found, account = iam_evaluator._resource_policy("s3", resource_arn), get_account_id()
+    if not found or not found[0]:
+        return None
+    context = iam_evaluator.EvalContext(
+        principal_arn=f"arn:aws:iam::{account}:root", principal_type="Root", principal_account=account, action=action,
+        resource_arn=resource_arn, region=region,
+        service_context={key.lower(): value for key, value in (service_context or {}).items()})
+    result = iam_evaluator.evaluate_resource_policy(found[0], context)
+    if result.decision != "Deny":
+        return None
+    result.principal_arn, result.resource_policy_arn = context.principal_arn, resource_arn
+    return result
+
+
+# --- KMS ----------------------------------------------------------------------------------------------------------
+
+
+def _request_context(original):
+    """Adds the condition keys of direct KMS calls to those on tags, which MiniStack gathers for every service."""
+    def context(service, iam_action, body, params):
+        found = original(service, iam_action, body, params)
+        return {**found, **_kms_keys(body)} if service == "kms" else found
+    return context
+
+
+def _kms_keys(body: bytes) -> dict:
+    try:
+        parameters = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    keys = {"kms:CallerAccount": get_account_id()}
+    for parameter, key in (("SigningAlgorithm", "SigningAlgorithm"), ("EncryptionAlgorithm", "EncryptionAlgorithm"),
+                           ("PendingWindowInDays", "ScheduleKeyDeletionPendingWindowInDays")):
+        if parameter in parameters:
+            keys[f"kms:{key}"] = str(parameters[parameter])
+    if "SigningAlgorithm" in parameters:
+        keys["kms:MessageType"] = parameters.get("MessageType", "RAW")
+    for name, value in (parameters.get("EncryptionContext") or {}).items():
+        keys[f"kms:EncryptionContext:{name}"] = value
+    name = str(parameters.get("KeyId", ""))
+    if "alias/" in name:
+        keys["kms:RequestAlias"] = "alias/" + name.partition("alias/")[2]
+    found = kms._resolve_key(name) or {}
+    for field in ("KeySpec", "KeyUsage"):
+        if found.get(field):
+            keys[f"kms:{field}"] = found[field]
+    return keys
 
 
 # --- S3 -----------------------------------------------------------------------------------------------------------
@@ -173,7 +252,6 @@ def _upload_headers(upload_id: str) -> dict:
 
 
 def _full_key_arn(key: str) -> str:
-    from ministack.core.responses import get_account_id, get_region
     return kms_key_arn(key, get_account_id(), get_region())
 
 

@@ -194,3 +194,35 @@ def test_a_functions_own_role_decides_what_it_may_do(account):
     role = account.role(["sts:*"], denied=["sts:AssumeRole"])
     name = account.function(package("victim"), role, Runtime="python3.11", Handler="index.handler", Timeout=10)
     assert json.load(client.invoke(FunctionName=name)["Payload"])["who"].endswith(f"/{name}")
+
+
+def test_a_key_can_be_for_one_role_and_through_one_service_only(account):
+    role, other = account.role(path="/teams/"), account.role()
+    name = role.rpartition("/")[2]
+    owner = {"AWS": "arn:aws:iam::111122223333:root"}
+    kms = account.client("kms")
+
+    def key(condition, **settings):
+        statements = [
+            {"Effect": "Allow", "Principal": owner, "Action": ["kms:Sign", "kms:Decrypt", "kms:GenerateDataKey"],
+             "Resource": "*", "Condition": condition},
+            {"Effect": "Allow", "Principal": owner, "NotAction": ["kms:Sign", "kms:Decrypt", "kms:GenerateDataKey"],
+             "Resource": "*"}]
+        return kms.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}), **settings)["KeyMetadata"]
+
+    signing = key({"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::111122223333:role/teams/{name}"},
+                   "StringEquals": {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}},
+                  KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyId"]
+    wish = {"KeyId": signing, "Message": b"1" * 32, "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
+    account.session(role, "kms").sign(**wish)
+    for client, wrong in ((account.session(other, "kms"), {}), (kms, {}), (account.session(role, "kms"), {"MessageType": "RAW"})):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.sign(**{**wish, **wrong})
+
+    through_s3 = key({"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}})["Arn"]
+    s3, bucket = account.client("s3"), f"via-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1", ServerSideEncryption="aws:kms", SSEKMSKeyId=through_s3)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"1"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        kms.generate_data_key(KeyId=through_s3, KeySpec="AES_256")

@@ -194,6 +194,15 @@ def test_a_deny_binds_the_administrator(s3, bucket, action, call):
             raise ClientError({"Error": reply["Errors"][0]}, "DeleteObjects")
 
 
+def test_a_deny_binds_root_but_not_from_the_policy_itself(account, s3, bucket):
+    root = account.client_of("s3", key="test", secret="test")
+    root.put_object(Bucket=bucket, Key="k", Body=b"1")
+    deny(s3, bucket, ["s3:DeleteObject", "s3:DeleteBucketPolicy"])
+    with refused("explicit deny"):
+        root.delete_object(Bucket=bucket, Key="k")
+    root.delete_bucket_policy(Bucket=bucket)
+
+
 def test_governance_can_be_bypassed_by_who_may(s3, bucket):
     version = s3.put_object(Bucket=bucket, Key="k", Body=b"1", ObjectLockMode="GOVERNANCE",
                             ObjectLockRetainUntilDate=in_days(1))["VersionId"]

@@ -209,6 +209,24 @@ mod tests {
         assert_eq!(collected.outcome().0, "denied");
     }
 
+    /// Lists too deep for our JSON reader, which stops at 128; the SDK skips what it does not know.
+    #[tokio::test]
+    async fn a_reply_that_cannot_be_searched_for_secrets_is_withheld_whole() {
+        let deep = format!(
+            r#"{{"Deep":{}{},{}"#,
+            "[".repeat(200),
+            "]".repeat(200),
+            &ZIP[1..]
+        );
+        let script: Script = Box::leak(Box::new([
+            ("GET /functions/", 200, &*Box::leak(deep.into_boxed_str())),
+            ("GET /package", 200, "package of billing"),
+        ]));
+        let collected = collect(FUNCTION, ArtifactKind::FunctionCode, None, script).await;
+        assert_eq!(collected.outcome(), ("acquired", ""));
+        assert!(collected.kept[0].contains("withheld by coldcase"));
+    }
+
     #[tokio::test]
     async fn no_answer_is_told_apart_from_none() {
         let outcomes = outcomes_when_refused(FUNCTION, ArtifactKind::FunctionCode, None).await;

@@ -1,1 +1,466 @@
-//! placeholder
+//! The stage for whole journeys: the local account, the template deployed into it, victims, cases.
+//!
+//! [`Account::deployed`] starts an account of its own process on a free loopback port and deploys
+//! `template.yaml` into it as it is; it ends with the test that holds it. Tests that leave the
+//! stack as it was share one ([`Account::shared`]). Nothing here waits by the clock:
+//! [`Account::until`] looks until it sees, within a bound.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_lambda::config::Credentials;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{Environment, FunctionCode, LastUpdateStatus, Runtime, State};
+use evidence::{CaseId, SealedCase, keys};
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use vault::{S3Vault, Vault as _};
+
+/// How long anything may take to happen. On two cores with everything else running.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+pub struct Account {
+    process: Child,
+    pub endpoint: String,
+    pub account: String,
+    pub region: String,
+    credentials: Credentials,
+    /// The stack's outputs.
+    pub outputs: Value,
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        // The account ends, with all its functions, when its standard input does.
+        drop(self.process.stdin.take());
+        self.process.wait().ok();
+    }
+}
+
+/// The folder of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn python() -> Command {
+    let python = repository().join(".venv/account/bin/python");
+    assert!(
+        python.exists(),
+        "the local account is not set up: run `make setup` first"
+    );
+    let mut command = Command::new(python);
+    command.current_dir(repository().join("tests"));
+    command
+}
+
+impl Account {
+    /// An account with nothing in it.
+    pub fn up() -> Self {
+        let log = tempfile::NamedTempFile::new().unwrap().keep().unwrap().1;
+        let mut process = python()
+            .args(["-m", "account", "up", "--port", "0", "--log"])
+            .arg(&log)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let ready: Value = serde_json::from_str(&line)
+            .unwrap_or_else(|_| panic!("the local account did not start; see {}", log.display()));
+        let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+        Self {
+            process,
+            endpoint: text("endpoint"),
+            account: text("account"),
+            region: text("region"),
+            credentials: Credentials::new(
+                text("access_key_id"),
+                text("secret_access_key"),
+                None,
+                None,
+                "administrator",
+            ),
+            outputs: Value::Null,
+        }
+    }
+
+    /// An account of one's own with the template deployed as it is.
+    pub fn deployed(parameters: &[&str]) -> Self {
+        let code = repository().join("target/lambda/respond/bootstrap");
+        assert!(
+            code.exists(),
+            "the function is not built: run `make build` first"
+        );
+        let mut account = Self::up();
+        let mut deploy = python();
+        deploy
+            .args(["-m", "account", "deploy", "--stack", "coldcase"])
+            .args(["--endpoint", &account.endpoint])
+            .args(["--template", "../template.yaml"]);
+        for parameter in parameters {
+            deploy.args(["--parameter", parameter]);
+        }
+        let output = deploy.output().unwrap();
+        assert!(
+            output.status.success(),
+            "the template cannot be deployed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        account.outputs = serde_json::from_slice(&output.stdout).unwrap();
+        account
+    }
+
+    /// The account of all tests that leave the stack as it was.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Account> = OnceLock::new();
+        SHARED.get_or_init(|| Self::deployed(&[]))
+    }
+
+    pub fn output(&self, name: &str) -> String {
+        self.outputs[name]
+            .as_str()
+            .unwrap_or_else(|| panic!("the stack has no output {name}"))
+            .to_owned()
+    }
+
+    /// The administrator's configuration.
+    pub async fn config(&self) -> SdkConfig {
+        self.config_as(self.credentials.clone(), &self.region).await
+    }
+
+    pub async fn config_in(&self, region: &str) -> SdkConfig {
+        self.config_as(self.credentials.clone(), region).await
+    }
+
+    pub async fn config_as(&self, credentials: Credentials, region: &str) -> SdkConfig {
+        aws_config::defaults(BehaviorVersion::latest())
+            .endpoint_url(&self.endpoint)
+            .region(Region::new(region.to_owned()))
+            .credentials_provider(credentials)
+            .http_client(collectors::aws::http_client())
+            .load()
+            .await
+    }
+
+    pub async fn lambda(&self) -> aws_sdk_lambda::Client {
+        aws_sdk_lambda::Client::new(&self.config().await)
+    }
+
+    pub async fn iam(&self) -> aws_sdk_iam::Client {
+        aws_sdk_iam::Client::new(&self.config().await)
+    }
+
+    pub async fn s3(&self) -> aws_sdk_s3::Client {
+        collectors::aws::s3_client(&self.config().await)
+    }
+
+    pub async fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        aws_sdk_cloudwatchlogs::Client::new(&self.config().await)
+    }
+
+    pub async fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config().await)
+    }
+
+    /// The stack's vault, seen by the administrator.
+    pub async fn vault(&self) -> S3Vault {
+        S3Vault::new(
+            self.s3().await,
+            self.output("BucketName"),
+            Some(self.output("BucketKeyArn")),
+            vault::Lock {
+                mode: vault::LockMode::Governance,
+                days: 365,
+            },
+            std::sync::Arc::new(jiff::Timestamp::now),
+        )
+    }
+
+    /// A page of the account itself: `trail` or `invocations`, one JSON object a line.
+    pub fn page(&self, name: &str) -> Vec<Value> {
+        let address = self.endpoint.trim_start_matches("http://");
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "GET /_account/{name} HTTP/1.0\r\nHost: {address}\r\n\r\n"
+        )
+        .unwrap();
+        let mut reply = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut reply).unwrap();
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 "), "{head}");
+        body.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    /// Looks until `seen` answers something.
+    pub async fn until<T, F>(&self, what: &str, mut seen: impl FnMut() -> F) -> T
+    where
+        F: Future<Output = Option<T>>,
+    {
+        let began = Instant::now();
+        loop {
+            if let Some(seen) = seen().await {
+                return seen;
+            }
+            assert!(began.elapsed() < PATIENCE, "{what} did not happen");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The ids of all cases that were begun.
+    pub async fn case_ids(&self) -> Vec<CaseId> {
+        let keys = self.vault().await.list("cases/", 100_000).await.unwrap();
+        let mut ids: Vec<CaseId> = keys
+            .iter()
+            .filter_map(|key| key.split('/').nth(1)?.parse().ok())
+            .collect();
+        ids.dedup();
+        ids
+    }
+
+    /// A sealed case with this sequence number, if it is there.
+    pub async fn sealed(&self, id: &CaseId, sequence: u32) -> Option<SealedCase> {
+        vault::sealed(&self.vault().await, id, sequence)
+            .await
+            .unwrap()
+    }
+
+    /// The sealed cases about something of this name.
+    pub async fn cases_about(&self, name: &str) -> Vec<SealedCase> {
+        let marked = format!("-{name}-");
+        let mut cases = Vec::new();
+        for id in self.case_ids().await {
+            if !id.as_str().contains(&marked) {
+                continue;
+            }
+            cases.extend(self.sealed(&id, 0).await);
+        }
+        cases.retain(|case| case.manifest().target.name == name);
+        cases
+    }
+
+    /// Waits for the case that a call opens about something, dealt with to the end, tracing and
+    /// notification included.
+    pub async fn case_of(&self, name: &str, base_event: &str) -> SealedCase {
+        let what = format!("a sealed case of {base_event} about {name}");
+        self.until(&what, || async {
+            let cases = self.cases_about(name).await;
+            let case = cases.into_iter().find(|case| {
+                matches!(&case.manifest().trigger,
+                    evidence::Trigger::CloudTrailEvent { event_name, .. }
+                        if trail::base_name(event_name) == base_event)
+            })?;
+            let told = keys::notified(&case.manifest().case_id);
+            let done = self.vault().await.holds(&told).await.unwrap();
+            done.then_some(case)
+        })
+        .await
+    }
+
+    /// Waits until every event so far has been dealt with: nothing in the queue, nothing running.
+    pub async fn quiet(&self) {
+        let sqs = self.sqs().await;
+        let queue = self.output("QueueUrl");
+        let (sqs, queue) = (&sqs, &queue);
+        let mut still = 0;
+        let still = &mut still;
+        let began = Instant::now();
+        loop {
+            // The trail's page answers once the records of all finished calls are delivered.
+            self.page("trail");
+            let attributes = sqs
+                .get_queue_attributes()
+                .queue_url(queue)
+                .attribute_names(aws_sdk_sqs::types::QueueAttributeName::All)
+                .send()
+                .await
+                .unwrap();
+            let waiting: u32 = attributes
+                .attributes()
+                .unwrap()
+                .iter()
+                .filter(|(name, _)| name.as_str().starts_with("ApproximateNumberOfMessages"))
+                .map(|(_, count)| count.parse::<u32>().unwrap())
+                .sum();
+            *still = if waiting == 0 { *still + 1 } else { 0 };
+            if *still >= 5 {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "the queue did not become empty");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What the responder wrote to its log so far.
+    pub async fn responder_log(&self) -> String {
+        let events = self
+            .logs()
+            .await
+            .filter_log_events()
+            .log_group_name(self.output("LogGroupName"))
+            .send()
+            .await
+            .unwrap();
+        events
+            .events()
+            .iter()
+            .filter_map(|event| event.message())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// Checks a whole case as a stranger would: every digest, every signature, the chain.
+    pub async fn check(&self, id: &CaseId) -> vault::Report {
+        let kms = aws_sdk_kms::Client::new(&self.config().await);
+        let signer = vault::KmsSigner::new(kms, self.output("SigningKeyArn"));
+        let public_key = vault::Signer::public_key_pem(&signer).await.unwrap();
+        vault::check(&self.vault().await, id, Some(&public_key)).await
+    }
+
+    /// A role that functions can run under, allowed `actions` on everything.
+    pub async fn role(&self, name: &str, actions: &[&str]) -> String {
+        let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+        let iam = self.iam().await;
+        let role = iam
+            .create_role()
+            .role_name(name)
+            .assume_role_policy_document(trust.to_string())
+            .send()
+            .await
+            .unwrap();
+        if !actions.is_empty() {
+            iam.put_role_policy()
+                .role_name(name)
+                .policy_name("own")
+                .policy_document(policy(actions))
+                .send()
+                .await
+                .unwrap();
+        }
+        role.role().unwrap().arn().to_owned()
+    }
+
+    /// A function whose role allows tracing, and no case of whose making is still under way.
+    pub async fn victim(&self, prefix: &str) -> Victim {
+        let name = unique(prefix);
+        let role_name = format!("{name}-role");
+        let role = self
+            .role(
+                &role_name,
+                &["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+            )
+            .await;
+        let victim = Victim {
+            name,
+            role_name,
+            role,
+        };
+        self.create(&victim, |create| create).await;
+        victim
+    }
+
+    /// Makes the function and waits for it.
+    pub async fn create(
+        &self,
+        victim: &Victim,
+        adjust: impl FnOnce(
+            aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder,
+        ) -> aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder,
+    ) {
+        let lambda = self.lambda().await;
+        let create = lambda
+            .create_function()
+            .function_name(&victim.name)
+            .runtime(Runtime::Python312)
+            .handler("app.handler")
+            .role(&victim.role)
+            .environment(
+                Environment::builder()
+                    .variables("STAGE", "production")
+                    .build(),
+            )
+            .code(
+                FunctionCode::builder()
+                    .zip_file(package("original"))
+                    .build(),
+            );
+        adjust(create).send().await.unwrap();
+        self.settled(&victim.name).await;
+    }
+
+    /// Waits until no update of the function is under way.
+    pub async fn settled(&self, function: &str) {
+        let lambda = self.lambda().await;
+        let lambda = &lambda;
+        self.until("a settled function", || async {
+            let now = lambda
+                .get_function_configuration()
+                .function_name(function)
+                .send()
+                .await
+                .unwrap();
+            (now.state() == Some(&State::Active)
+                && now.last_update_status() != Some(&LastUpdateStatus::InProgress))
+            .then_some(())
+        })
+        .await;
+    }
+
+    /// Overwrites the function's code, as an attacker would.
+    pub async fn tamper(&self, function: &str) {
+        self.settled(function).await;
+        self.lambda()
+            .await
+            .update_function_code()
+            .function_name(function)
+            .zip_file(package(&unique("tampered")))
+            .send()
+            .await
+            .unwrap();
+    }
+}
+
+/// A function to be tampered with.
+#[derive(Clone, Debug)]
+pub struct Victim {
+    pub name: String,
+    pub role_name: String,
+    pub role: String,
+}
+
+/// A name that no other test uses.
+pub fn unique(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{prefix}-{}-{number}", std::process::id())
+}
+
+/// An identity policy that allows `actions` on everything.
+pub fn policy(actions: &[&str]) -> String {
+    json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": actions, "Resource": "*"}]})
+    .to_string()
+}
+
+/// A small deployment package.
+pub fn package(answer: &str) -> Blob {
+    Blob::new(package_bytes(answer))
+}
+
+pub fn package_bytes(answer: &str) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("app.py", zip::write::SimpleFileOptions::default())
+        .unwrap();
+    write!(zip, "def handler(event, context):\n    return {answer:?}\n").unwrap();
+    zip.finish().unwrap().into_inner()
+}

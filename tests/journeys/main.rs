@@ -1,0 +1,4 @@
+//! Whole journeys: real calls in the local account, real events, the deployed function under its own
+//! role, and what is in the vault afterwards.
+
+mod events;

@@ -1,9 +1,11 @@
 //! Whether a case is what was sealed: every signature, every link of the chain, every byte.
 
 use crate::flow::Flow;
-use crate::signer::key_id_of_pem;
+use crate::signer::PublicPart;
 use crate::{Vault, VaultError, verify};
-use evidence::{CaseId, Draft, Envelope, Exhibit, Sha256Digest, keys, pre_authentication};
+use evidence::{
+    CaseId, Draft, Envelope, Exhibit, Sha256Digest, Signature, keys, pre_authentication,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -80,6 +82,8 @@ impl fmt::Display for Checked {
 ///
 /// Without `public_key_pem` the key that lies beside the case is used: that shows that the case
 /// fits together, not who sealed it, and the report says so.
+///
+/// What nothing inside a vault can show: that a whole last addendum was taken away.
 pub async fn check(vault: &dyn Vault, id: &CaseId, public_key_pem: Option<&str>) -> Report {
     let mut check = Check {
         vault,
@@ -129,8 +133,8 @@ impl Check<'_> {
             next = sequence + 1;
         }
         for sequence in unsealed {
-            let key = keys::manifest(self.id, sequence);
-            self.note(&key, "envelope", "begun, but not sealed");
+            let key = keys::envelope(self.id, sequence);
+            self.note(&key, "envelope", "begun, but not sealed (yet?)");
         }
         for file in files {
             let loose = !self.accounted.contains(&file);
@@ -171,7 +175,7 @@ impl Check<'_> {
         self.file_is(
             &keys::signature(self.id, sequence),
             "same as in the envelope",
-            &signature,
+            &signature.der,
         )
         .await;
         let draft = match Draft::adopt(payload) {
@@ -181,6 +185,12 @@ impl Check<'_> {
                 return Some(digest);
             }
         };
+        // A reader of JSON or base64 forgives what a byte for byte copy does not.
+        let key = keys::envelope(self.id, sequence);
+        match draft.envelope(&signature) {
+            Ok(wanted) => self.file_is(&key, "form", &wanted).await,
+            Err(error) => self.bad(&key, "form", error),
+        }
         let manifest = draft.manifest();
         if (&manifest.case_id, manifest.sequence) != (self.id, sequence) {
             let found = format!("it is number {} of {}", manifest.sequence, manifest.case_id);
@@ -208,8 +218,8 @@ impl Check<'_> {
         Some(digest)
     }
 
-    /// Checks the envelope's signature; its payload and signature bytes.
-    async fn envelope(&mut self, sequence: u32) -> Option<(Vec<u8>, Vec<u8>)> {
+    /// Checks the envelope's signature; what it holds.
+    async fn envelope(&mut self, sequence: u32) -> Option<(Vec<u8>, Signature)> {
         let key = keys::envelope(self.id, sequence);
         self.accounted.insert(key.clone());
         let bytes = match self.vault.get(&key).await {
@@ -228,43 +238,49 @@ impl Check<'_> {
                 return None;
             }
         };
-        let beside = keys::signer(self.id, &signature.key_id);
-        self.accounted.insert(beside.clone());
-        let pem = match self.trusted {
-            Some(pem) => pem.to_owned(),
-            None => match self.vault.get(&beside).await {
-                Ok(pem) => {
-                    let why = "taken from the case itself: shows that it fits together, not who \
-                               sealed it";
-                    self.note(&beside, "key", why);
-                    String::from_utf8_lossy(&pem).into_owned()
-                }
-                Err(error) => {
-                    self.bad(&beside, "key", error);
-                    return Some((payload, signature.der));
-                }
-            },
-        };
-        match verify(&pem, &pre_authentication(&payload), &signature) {
-            Ok(()) => self.good(&key, "signature"),
-            Err(error) => self.bad(&key, "signature", error),
+        let beside = self.key_beside(&signature.key_id).await;
+        // Without any key there is nothing to verify with; that was said above.
+        if let Some(pem) = self.trusted.or(beside.as_deref()) {
+            match verify(pem, &pre_authentication(&payload), &signature) {
+                Ok(()) => self.good(&key, "signature"),
+                Err(error) => self.bad(&key, "signature", error),
+            }
         }
-        if self.trusted.is_some() {
-            self.key_beside(&beside, &signature.key_id).await;
-        }
-        Some((payload, signature.der))
+        Some((payload, signature))
     }
 
-    /// The key beside the case has to be the one that its name says.
-    async fn key_beside(&mut self, key: &str, key_id: &str) {
-        let pem = match self.vault.get(key).await {
-            Ok(pem) => String::from_utf8_lossy(&pem).into_owned(),
-            Err(error) => return self.bad(key, "key", error),
+    /// The key beside the case, which has to be the one that its name says.
+    async fn key_beside(&mut self, key_id: &str) -> Option<String> {
+        let key = keys::signer(self.id, key_id);
+        self.accounted.insert(key.clone());
+        let bytes = match self.vault.get(&key).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.bad(&key, "key", error);
+                return None;
+            }
         };
-        match key_id_of_pem(&pem) {
-            Ok(found) if found == key_id => self.good(key, "key"),
-            Ok(found) => self.bad(key, "key", format!("it is another one: {found}")),
-            Err(error) => self.bad(key, "key", error),
+        match PublicPart::read(&String::from_utf8_lossy(&bytes)) {
+            Ok(public) if public.key_id == key_id && bytes == public.pem => {
+                match self.trusted {
+                    Some(_) => self.good(&key, "key"),
+                    None => self.note(
+                        &key,
+                        "key",
+                        "taken from the case itself: shows that it fits together, not who sealed it",
+                    ),
+                }
+                Some(public.pem)
+            }
+            Ok(public) => {
+                let found = format!("it is another one, or spelt differently: {}", public.key_id);
+                self.bad(&key, "key", found);
+                None
+            }
+            Err(error) => {
+                self.bad(&key, "key", error);
+                None
+            }
         }
     }
 

@@ -338,9 +338,9 @@ fn open_plain(root: &Path, key: &str) -> io::Result<(File, Metadata)> {
 }
 
 fn list_files(root: &Path, prefix: &str) -> io::Result<BTreeSet<String>> {
-    let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut found = BTreeSet::new();
-    let mut waiting = vec![folder.to_owned()];
+    // From the root down, also to a deep prefix: a link on the way is not followed.
+    let mut waiting = vec![String::new()];
     while let Some(folder) = waiting.pop() {
         let entries = match fs::read_dir(root.join(&folder)) {
             Ok(entries) => entries,

@@ -1,6 +1,6 @@
 //! From a draft to a sealed case: the order of the writes, and how a cut-off attempt is finished.
 
-use crate::signer::key_id_of_pem;
+use crate::signer::PublicPart;
 use crate::{BadSignature, SignError, Signer, Vault, VaultError, verify};
 use evidence::{BadSeal, CaseId, Draft, SealedCase, Signature, keys};
 
@@ -162,7 +162,9 @@ async fn sign_or_adopt(
 ) -> Result<Signature, SealError> {
     let key = keys::signature(&draft.manifest().case_id, draft.manifest().sequence);
     let message = draft.pre_authentication();
-    let own_key_id = key_id_of_pem(pem).map_err(|error| SignError::WrongKey(error.to_string()))?;
+    let own_key_id = PublicPart::read(pem)
+        .map_err(|error| SignError::WrongKey(error.to_string()))?
+        .key_id;
     let verified = |signature: Signature| match verify(pem, &message, &signature) {
         Ok(()) => Ok(signature),
         Err(cause) => Err(SealError::OtherSigner {

@@ -97,21 +97,21 @@ fn key_id(key: &VerifyingKey) -> Result<String, p256::pkcs8::spki::Error> {
     Ok(Sha256Digest::of(key.to_public_key_der()?.as_bytes()).to_string())
 }
 
-/// The same from a PEM.
-pub(crate) fn key_id_of_pem(public_key_pem: &str) -> Result<String, BadSignature> {
-    VerifyingKey::from_public_key_pem(public_key_pem)
-        .and_then(|key| key_id(&key))
-        .map_err(|error| BadSignature::Key(error.to_string()))
-}
-
 /// What everybody may know of a key.
 #[derive(Clone, Debug)]
-struct PublicPart {
-    key_id: String,
-    pem: String,
+pub(crate) struct PublicPart {
+    pub(crate) key_id: String,
+    /// In the one spelling that this program writes.
+    pub(crate) pem: String,
 }
 
 impl PublicPart {
+    pub(crate) fn read(public_key_pem: &str) -> Result<Self, BadSignature> {
+        VerifyingKey::from_public_key_pem(public_key_pem)
+            .map_err(|error| BadSignature::Key(error.to_string()))
+            .and_then(|key| Self::of(&key).map_err(|error| BadSignature::Key(error.to_string())))
+    }
+
     fn of(key: &VerifyingKey) -> Result<Self, SignError> {
         let wrong = |error: p256::pkcs8::spki::Error| SignError::WrongKey(error.to_string());
         Ok(Self {

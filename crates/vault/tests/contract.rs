@@ -1,6 +1,8 @@
 //! Memory and directories held to the contract of a vault. S3 is held to it where there is an
 //! account: in the end-to-end tests.
 
+#![allow(clippy::unwrap_used)]
+
 mod suite;
 
 use proptest::prelude::*;

@@ -2,6 +2,8 @@
 //! `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` say where. Ignored here, because there is none;
 //! `cargo test -p vault --test s3 -- --ignored` runs it, and the end-to-end tests include the suite.
 
+#![allow(clippy::unwrap_used)]
+
 mod suite;
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};

@@ -98,7 +98,8 @@ pub async fn draft(vault: &dyn Vault, name: &str, attempt: &str) -> Draft {
     case.draft("2026-11-23T03:15:09Z".parse().unwrap()).unwrap()
 }
 
-fn id(draft: &Draft) -> CaseId {
+/// A draft's case.
+pub fn id(draft: &Draft) -> CaseId {
     draft.manifest().case_id.clone()
 }
 

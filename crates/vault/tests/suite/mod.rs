@@ -3,7 +3,7 @@
 //! Included by `#[path]` where a place can be had: memory and directories in this crate, S3 in the
 //! end-to-end tests, which have an account.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 pub mod cases;
 pub mod s3;

@@ -17,11 +17,7 @@ SAM = Path(__file__).resolve().parents[2] / ".venv/build/bin/sam"
 def deploy(options) -> int:
     template = Path(options.template).resolve()
     parameters = [pair for group in options.parameter for pair in group]
-    environment = {
-        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", **os.environ,
-        "AWS_ENDPOINT_URL": options.endpoint, "AWS_DEFAULT_REGION": options.region, "AWS_REGION": options.region,
-        "AWS_EC2_METADATA_DISABLED": "true", "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2",
-    }
+    environment = _environment(options)
     clients = {name: boto3.client(name, endpoint_url=options.endpoint, region_name=options.region,
                                   aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
                                   aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
@@ -48,6 +44,22 @@ def deploy(options) -> int:
     stack = clients["cloudformation"].describe_stacks(StackName=options.stack)["Stacks"][0]
     print(json.dumps({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}))
     return 0
+
+
+def _environment(options) -> dict:
+    """What sam runs in: the account and nothing else of AWS, no profile and no credentials meant for another place."""
+    if not options.endpoint.startswith("http://127.0.0.1:"):
+        sys.exit(f"{options.endpoint} is no local account")
+    ours = os.environ.get("AWS_ENDPOINT_URL") == options.endpoint and "AWS_ACCESS_KEY_ID" in os.environ
+    credentials = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+                   if ours and name in os.environ}
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        **(credentials or {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}),
+        "AWS_ENDPOINT_URL": options.endpoint, "AWS_DEFAULT_REGION": options.region, "AWS_REGION": options.region,
+        "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true",
+        "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2",
+    }
 
 
 def _package_bucket(s3, region: str) -> str:

@@ -7,6 +7,7 @@ import time
 from datetime import datetime, timezone
 
 from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
 
 SAMPLE_SECONDS = 0.005
 
@@ -122,6 +123,8 @@ class Processes:
         self.enforce_memory = enforce_memory
         # The runtime module starts every function through its global `subprocess`.
         lambda_runtime.subprocess = _FunctionSubprocess()
+        # A REPORT line in a function's log tells the peak that was measured; MiniStack knows only containers' memory.
+        lambda_svc._probe_peak_memory_mb = self._last_peak_mb
         provided, plain = lambda_runtime.ProvidedWorker, lambda_runtime.Worker
         provided._mark_first_poll = self._stamp_first_poll(provided._mark_first_poll)
         provided._spawn = self._with_memory_watched(provided._spawn)
@@ -130,6 +133,11 @@ class Processes:
         plain._drain_stderr_bounded = self._stamp_answer(plain._drain_stderr_bounded)
         provided.invoke = self._recorded(provided.invoke)
         plain.invoke = self._recorded(plain.invoke)
+
+    def _last_peak_mb(self, function: dict) -> int:
+        name = (function.get("config") or function).get("FunctionName")
+        peaks = (line["peak_rss_kb"] for line in reversed(self.invocations) if line["function"] == name)
+        return round(next(peaks, 0) / 1024)
 
     def _stamp_first_poll(self, original):
         def mark(worker, generation):
@@ -196,8 +204,9 @@ class Processes:
     def _record(self, worker, request_id, started, began, cold, outcome, known) -> None:
         ended = worker.answered_at or time.perf_counter()
         memory, worker.memory = worker.memory, None
-        peak = memory.stop() if memory else 0
         process = memory.process if memory else (worker._proc or known)
+        # A process that was too quick to be watched can still be asked, while it lives.
+        peak = memory.stop() if memory else _status_kb(getattr(process, "pid", 0), "VmHWM")
         first_poll = getattr(process, "first_poll_at", None)
         spawned = getattr(process, "spawned_at", None)
         init_ms = round((first_poll - spawned) * 1000, 3) if cold and first_poll and spawned else None

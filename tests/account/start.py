@@ -27,6 +27,8 @@ def up(options) -> int:
     _redirect_log(options.log)
     _require_pinned_version()
 
+    # Functions are timed by threads of this process: let none of them wait long for its turn.
+    sys.setswitchinterval(0.001)
     from account import additions, gateway
     additions.apply(guardian, enforce_memory=options.memory == "enforce")
     try:

@@ -21,7 +21,7 @@ def deploy(account, stack, *parameters, template=FIXTURES / "template.yaml"):
         [sys.executable, "-m", "account", "deploy", "--endpoint", account.endpoint, "--template", str(template),
          "--stack", stack, *[word for pair in parameters for word in ("--parameter", pair)]],
         cwd=TESTS, capture_output=True, text=True, env={
-            **os.environ, "AWS_ACCESS_KEY_ID": account.where["access_key_id"],
+            **os.environ, "AWS_ENDPOINT_URL": account.endpoint, "AWS_ACCESS_KEY_ID": account.where["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": account.where["secret_access_key"]})
 
 
@@ -125,3 +125,9 @@ def test_a_failed_resource_is_named_with_its_reason(account, tmp_path):
     run = deploy(account, "broken", template=template)
     assert run.returncode != 0
     assert "Broken" in run.stderr and "NoSuchKey" in run.stderr
+
+
+def test_only_a_local_account_is_deployed_into():
+    run = subprocess.run([sys.executable, "-m", "account", "deploy", "--endpoint", "https://sts.amazonaws.com", "--template",
+                          str(FIXTURES / "template.yaml"), "--stack", "x"], cwd=TESTS, capture_output=True, text=True)
+    assert run.returncode != 0 and "is no local account" in run.stderr

@@ -33,6 +33,16 @@ def test_a_native_function_runs_and_is_measured(account):
     assert 5_000 < warm["peak_rss_kb"] < 60_000 and warm["memory_mb"] == 256
 
 
+def test_the_log_reports_the_measured_peak(account):
+    name = account.function(MemorySize=256)
+    invoke(account, name, megabytes=100)
+    [peak] = [line["peak_rss_kb"] for line in invocations(account, name)]
+    logs, group = account.client("logs"), f"/aws/lambda/{name}"
+    [stream] = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
+    assert events[-1]["message"].endswith(f"Memory Size: 256 MB\tMax Memory Used: {round(peak / 1024)} MB")
+
+
 def test_the_peak_is_that_of_the_invocation(account):
     name = account.function(MemorySize=256)
     invoke(account, name)

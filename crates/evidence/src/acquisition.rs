@@ -53,6 +53,9 @@ pub enum ArtifactKind {
     ExecutionRole,
     /// The present state of a part of the responder or of the audit trail.
     ResponderPart,
+    /// Which functions a layer, role or policy concerns; asked for before their cases are opened,
+    /// and in a case only where the answer has gaps.
+    FunctionsConcerned,
 }
 
 impl ArtifactKind {
@@ -80,6 +83,7 @@ impl ArtifactKind {
             Self::InvocationSources => "invocation-sources",
             Self::ExecutionRole => "execution-role",
             Self::ResponderPart => "responder-part",
+            Self::FunctionsConcerned => "functions-concerned",
         }
     }
 }

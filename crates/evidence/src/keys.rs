@@ -73,10 +73,7 @@ pub fn request(request_id: &str) -> String {
 
 /// The intents to turn tracing on for this function, at any revision.
 pub fn tracing_intents(function: &Target) -> String {
-    format!(
-        "tracing/{}/",
-        Sha256Digest::of(function.arn_unqualified())
-    )
+    format!("tracing/{}/", Sha256Digest::of(function.arn_unqualified()))
 }
 
 /// An event that is recorded and opens no case.

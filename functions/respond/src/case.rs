@@ -5,7 +5,10 @@ use crate::incoming::Work;
 use crate::{Attempt, Done, JSON, RespondError, Responder, notice};
 use collectors::aws::Aws;
 use collectors::{Desk, gather};
-use evidence::{CaseId, CustodyAction, OpenCase, ResourceKind, SealedCase, keys};
+use evidence::{
+    Acquisition, ArtifactKind, CaseId, CustodyAction, OpenCase, Outcome, Request, ResourceKind,
+    SealedCase, keys,
+};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -86,6 +89,17 @@ impl Responder {
             time_limit,
         )
         .await;
+        if !work.gaps.is_empty() {
+            case.record(Acquisition {
+                request: Request::whole(ArtifactKind::FunctionsConcerned),
+                target: work.target.clone(),
+                result: Outcome::Partial {
+                    why: work.gaps.join("; "),
+                },
+                calls: Vec::new(),
+                exhibits: Vec::new(),
+            });
+        }
         let draft = case.draft(self.now())?;
         let case = vault::seal(&*self.vault, &*self.signer, draft).await?;
         tracing::info!(case = %id, target = %work.target, "sealed");

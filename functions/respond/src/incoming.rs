@@ -45,6 +45,10 @@ pub struct Work {
     pub record: Option<Value>,
     /// Whether to turn tracing on; as configured if not said.
     pub tracing: Option<bool>,
+    /// What could not be looked up when the functions concerned were searched; only in the case of
+    /// what was searched for.
+    #[serde(default)]
+    pub gaps: Vec<String>,
 }
 
 /// The field that marks our own messages.

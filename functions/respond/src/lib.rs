@@ -20,6 +20,7 @@ use collectors::aws::{Clients, TriggerFacts, functions_concerned};
 use evidence::{CaseId, Responder as ResponderIdentity, Target, Trigger, keys};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use trail::{Classification, Decision, Record};
@@ -65,7 +66,7 @@ pub enum Done {
         /// Where its envelope is.
         envelope: String,
         /// How many acquisitions ended in each outcome.
-        outcomes: std::collections::BTreeMap<String, usize>,
+        outcomes: BTreeMap<String, usize>,
         /// What came of tracing; none where it does not apply.
         tracing: Option<String>,
     },
@@ -164,11 +165,12 @@ impl Responder {
         let record = record.into_raw();
         let works = targets
             .into_iter()
-            .map(|target| Work {
+            .map(|(target, gaps)| Work {
                 trigger: trigger.clone(),
                 target,
                 record: Some(record.clone()),
                 tracing: None,
+                gaps,
             })
             .collect();
         self.answer_all(works, attempt).await
@@ -195,22 +197,29 @@ impl Responder {
         }
     }
 
-    /// The functions that these targets lead to; the responder's own parts stay themselves.
-    async fn targets_of(&self, named: &[Target]) -> Result<Vec<Target>, RespondError> {
-        let mut targets = Vec::new();
+    /// The functions that these targets lead to, each with what could not be looked up about it;
+    /// the responder's own parts stay themselves.
+    async fn targets_of(
+        &self,
+        named: &[Target],
+    ) -> Result<BTreeMap<Target, Vec<String>>, RespondError> {
+        let mut targets = BTreeMap::new();
         for target in named {
             if self.settings.own.owns(target) {
-                targets.push(target.clone());
+                targets.insert(target.clone(), Vec::new());
                 continue;
             }
             let located = functions_concerned(&self.clients, target).await?;
-            for gap in &located.gaps {
-                tracing::warn!(%target, gap, "not all functions concerned could be found");
+            for found in located.targets {
+                // Gaps belong into the case of what was searched for.
+                let gaps = if found == *target {
+                    located.gaps.clone()
+                } else {
+                    Vec::new()
+                };
+                targets.entry(found).or_insert(gaps);
             }
-            targets.extend(located.targets);
         }
-        targets.sort();
-        targets.dedup();
         Ok(targets)
     }
 
@@ -232,11 +241,12 @@ impl Responder {
             .targets_of(&[target])
             .await?
             .into_iter()
-            .map(|target| Work {
+            .map(|(target, gaps)| Work {
                 trigger: trigger.clone(),
                 target,
                 record: None,
                 tracing: request.tracing,
+                gaps,
             })
             .collect();
         self.answer_all(works, attempt).await

@@ -3,6 +3,7 @@
 import json
 import logging
 
+from ministack import app
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge, lambda_svc, sqs
@@ -54,6 +55,8 @@ def _refusal(service: str, arn: str, rule: dict) -> str | None:
     found = sqs.queue_policy_for_arn(arn) if service == "sqs" else _function_policy(arn)
     if found is None:
         return "NO_RESOURCE"
+    if not app.AUTH:
+        return None
     context = iam_evaluator.EvalContext(
         principal_arn="", principal_type="Service", principal_account=get_account_id(),
         action="sqs:SendMessage" if service == "sqs" else "lambda:InvokeFunction", resource_arn=arn, region=get_region(),

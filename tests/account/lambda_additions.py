@@ -11,7 +11,7 @@ from ministack import app
 from ministack.core import iam_evaluator
 from ministack.core.responses import (AccountRegionScopedDict, error_response_json, get_account_id, get_region,
                                       json_response, now_iso)
-from ministack.services import cloudwatch_logs, lambda_svc
+from ministack.services import cloudwatch_logs, iam, lambda_svc
 
 from account import downloads, event_targets, images, operations
 
@@ -244,7 +244,8 @@ def _tracing_allowed(parameters: dict):
 
 
 def role_may(role_arn: str, action: str, resource: str = "*") -> bool:
-    from ministack.services import iam
+    if not app.AUTH:
+        return True
     name, account = role_arn.rpartition("/")[2], get_account_id()
     context = iam_evaluator.EvalContext(
         principal_arn=f"arn:aws:sts::{account}:assumed-role/{name}/lambda", principal_type="AssumedRole",

@@ -1,5 +1,6 @@
 //! A vault in an S3 bucket with Object Lock: what is written stays until its date.
 
+mod signing;
 mod transfer;
 
 use crate::flow::{Flow, Measured};
@@ -17,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 use evidence::{Sha256Digest, keys};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
+use signing::SignedAs;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -267,6 +269,8 @@ impl S3Vault {
                 .content_type(media_type)
                 .content_length(receipt.size_bytes as i64)
                 .body(ByteStream::from(bytes.clone()))
+                .customize()
+                .interceptor(SignedAs(receipt.sha256))
                 .send()
                 .await;
             let error = match put {
@@ -647,6 +651,8 @@ where
     let cause = match (error.code(), error.message(), status(error)) {
         (Some(code), Some(message), _) => format!("{code}: {message}"),
         (Some(code), None, _) => code.to_owned(),
+        // HeadObject answers without words.
+        (None, _, Some(403)) => "AccessDenied: HTTP 403".to_owned(),
         (None, _, Some(status)) => format!("HTTP {status}"),
         (None, _, None) => DisplayErrorContext(error).to_string(),
     };

@@ -1,5 +1,6 @@
 //! A multipart upload: two buffers, one filling while the other is sent, and nothing left behind.
 
+use super::signing::SignedAs;
 use super::{Clash, MOST_PARTS, Pass, S3Vault, Until, unavailable};
 use crate::flow::Flow;
 use crate::{Receipt, VaultError};
@@ -239,6 +240,8 @@ impl<'a> Begun<'a> {
             .checksum_sha256(checksum.to_base64())
             .content_length(bytes.len() as i64)
             .body(ByteStream::from(bytes))
+            .customize()
+            .interceptor(SignedAs(checksum))
             .send()
             .await
             .map_err(|error| unavailable("s3:PutObject", key, &error))?;

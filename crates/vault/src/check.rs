@@ -335,7 +335,8 @@ impl Check<'_> {
     async fn measure(&self, key: &str, size_bytes: u64) -> Result<(Sha256Digest, u64), VaultError> {
         let measured = Flow::of(self.vault.open(key).await?, size_bytes)?
             .measure()
-            .await?;
+            .await
+            .map_err(crate::reading("read", key))?;
         Ok((measured.sha256, measured.size_bytes))
     }
 

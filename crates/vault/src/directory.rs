@@ -124,7 +124,10 @@ impl DirectoryVault {
         if opened.size_bytes != Some(receipt.size_bytes) {
             return Err(conflict());
         }
-        let there = Flow::of(opened, receipt.size_bytes)?.measure().await?;
+        let there = Flow::of(opened, receipt.size_bytes)?
+            .measure()
+            .await
+            .map_err(crate::reading("read", &receipt.key))?;
         (there.sha256 == receipt.sha256)
             .then_some(())
             .ok_or_else(conflict)
@@ -214,7 +217,9 @@ impl Vault for DirectoryVault {
         crate::small(key, opened.size_bytes.unwrap_or(0))?;
         let mut flow = Flow::of(opened, crate::SMALL_BYTES as u64)?;
         let mut bytes = BytesMut::new();
-        flow.fill(&mut bytes, crate::SMALL_BYTES).await?;
+        flow.fill(&mut bytes, crate::SMALL_BYTES)
+            .await
+            .map_err(crate::reading("read", key))?;
         Ok(bytes.freeze())
     }
 

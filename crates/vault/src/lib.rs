@@ -88,6 +88,18 @@ fn small(key: &str, size_bytes: u64) -> Result<(), VaultError> {
     })
 }
 
+/// What breaks while the vault's own bytes are read is the vault's failure, no source's.
+fn reading(call: &'static str, key: &str) -> impl Fn(VaultError) -> VaultError {
+    move |error| match error {
+        VaultError::Source(cause) => VaultError::Unavailable {
+            call,
+            key: key.to_owned(),
+            cause: cause.to_string(),
+        },
+        other => other,
+    }
+}
+
 /// Proof that something is in the vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {

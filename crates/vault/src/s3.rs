@@ -210,7 +210,7 @@ impl S3Vault {
         }
     }
 
-    /// The same with larger parts: faster over distant links, for three times that much memory.
+    /// The same with larger parts: faster over distant links, for twice that much memory.
     /// S3 refuses parts under 5 MiB.
     #[must_use]
     pub fn with_part_bytes(mut self, part_bytes: usize) -> Self {
@@ -344,7 +344,10 @@ impl S3Vault {
         }
         let opened = Vault::open(self, key).await?;
         let found = match Flow::of(opened, wanted.size_bytes) {
-            Ok(flow) => flow.measure().await?,
+            Ok(flow) => flow
+                .measure()
+                .await
+                .map_err(crate::reading("s3:GetObject", key))?,
             Err(_) => return Err(conflict()),
         };
         if found == wanted {
@@ -519,7 +522,9 @@ impl Vault for S3Vault {
         crate::small(key, opened.size_bytes.unwrap_or(0))?;
         let mut flow = Flow::of(opened, crate::SMALL_BYTES as u64)?;
         let mut bytes = BytesMut::new();
-        flow.fill(&mut bytes, crate::SMALL_BYTES).await?;
+        flow.fill(&mut bytes, crate::SMALL_BYTES)
+            .await
+            .map_err(crate::reading("s3:GetObject", key))?;
         Ok(bytes.freeze())
     }
 

@@ -49,6 +49,10 @@ def _extract_resource_arn(original):
             found = operations.read_request(service, method, path, headers, query_params, b"")
             if found and (arn := _lambda_arn(found, region, account_id)):
                 return arn
+        if service == "events":
+            found = operations.read_request(service, method, path, headers, query_params, body)
+            if found and (arn := _rule_arn(found, region, account_id)):
+                return arn
         arn = original(service, method, path, headers, body, query_params, region, account_id)
         if service == "kms" and ":alias/" in arn:
             # A policy names keys, never the alias that a caller used.
@@ -57,6 +61,16 @@ def _extract_resource_arn(original):
             return _with_path(arn, *role.groups())
         return arn
     return extract
+
+
+def _rule_arn(operation, region: str, account_id: str) -> str | None:
+    """A rule on the default bus has no bus in its ARN; calls on its targets name it in another parameter."""
+    parameters = operation.parameters
+    name = parameters.get("Rule") or (parameters.get("Name") if operation.name.endswith("Rule") else None)
+    if not name:
+        return None
+    bus = parameters.get("EventBusName", "default").rpartition("/")[2]
+    return f"arn:aws:events:{region}:{account_id}:rule/{name if bus == 'default' else f'{bus}/{name}'}"
 
 
 def _lambda_arn(operation, region: str, account_id: str) -> str | None:

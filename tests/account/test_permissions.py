@@ -226,3 +226,13 @@ def test_a_key_can_be_for_one_role_and_through_one_service_only(account):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"1"
     with pytest.raises(ClientError, match="AccessDenied"):
         kms.generate_data_key(KeyId=through_s3, KeySpec="AES_256")
+
+
+def test_a_rule_of_the_default_bus_is_named_without_it(account):
+    events = account.session(account.role(["s3:*"]), "events")
+    for call in (lambda: events.disable_rule(Name="mine"),
+                 lambda: events.remove_targets(Rule="mine", Ids=["queue"], EventBusName="default")):
+        with pytest.raises(ClientError, match="on resource: arn:aws:events:us-east-1:111122223333:rule/mine because"):
+            call()
+    with pytest.raises(ClientError, match="rule/own/mine because"):
+        events.disable_rule(Name="mine", EventBusName="own")

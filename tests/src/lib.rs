@@ -218,12 +218,25 @@ impl Account {
 
     /// The ids of all cases that were begun.
     pub async fn case_ids(&self) -> Vec<CaseId> {
-        let keys = self.vault().await.list("cases/", 100_000).await.unwrap();
-        let mut ids: Vec<CaseId> = keys
-            .iter()
-            .filter_map(|key| key.split('/').nth(1)?.parse().ok())
-            .collect();
-        ids.dedup();
+        // By folder: a case holds dozens of keys, and this is asked over and over.
+        let mut pages = self
+            .s3()
+            .await
+            .list_objects_v2()
+            .bucket(self.output("BucketName"))
+            .prefix("cases/")
+            .delimiter("/")
+            .into_paginator()
+            .send();
+        let mut ids = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.unwrap();
+            let folders = page.common_prefixes().iter();
+            ids.extend(folders.filter_map(|folder| {
+                let id = folder.prefix()?.split('/').nth(1)?;
+                id.parse::<CaseId>().ok()
+            }));
+        }
         ids
     }
 

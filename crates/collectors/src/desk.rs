@@ -1,7 +1,7 @@
 //! Where a collector lays down what it found: the vault, as one case sees it.
 
 use bytes::Bytes;
-use evidence::{ArtifactKind, CaseId, Exhibit, Request, Sha256Digest, keys};
+use evidence::{ArtifactKind, CaseId, Exhibit, Request, Sha256Digest, file_name, keys};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
@@ -93,10 +93,10 @@ pub fn exhibit_name(request: &Request) -> String {
             let readable = format!("{}-{}", kind.as_str(), fields.join("-"));
             if left_out {
                 let mark = Sha256Digest::of(selector).short();
-                let readable: String = keys::file_name(&readable.replace('/', "-"), 64);
+                let readable: String = file_name(&readable.replace('/', "-"), 64);
                 format!("{readable}-{mark}")
             } else {
-                keys::file_name(&readable, 80)
+                file_name(&readable, 80)
             }
         }
     }

@@ -11,7 +11,9 @@
 mod acquisition;
 mod canonical;
 mod case;
+mod case_id;
 mod digest;
+mod file_name;
 mod finding;
 pub mod keys;
 mod manifest;
@@ -21,8 +23,10 @@ mod trigger;
 
 pub use acquisition::{Acquisition, ArtifactKind, Call, Exhibit, Outcome, Permission, Request};
 pub use canonical::canonical_json;
-pub use case::{CaseId, Draft, OpenCase, SealedCase};
+pub use case::{Draft, OpenCase, SealedCase};
+pub use case_id::{BadCaseId, CaseId};
 pub use digest::{BadDigest, Sha256Digest};
+pub use file_name::file_name;
 pub use finding::{Confidence, Finding, Proof, Severity};
 pub use manifest::{CustodyAction, CustodyEntry, Manifest, Responder};
 pub use seal::{BadSeal, Envelope, PAYLOAD_TYPE, STATEMENT_TYPE, Signature, pre_authentication};

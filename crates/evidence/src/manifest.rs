@@ -1,7 +1,7 @@
 //! The case's own account of itself: what was asked, what came of it, who did what.
 
 use crate::acquisition::{Acquisition, Exhibit};
-use crate::case::CaseId;
+use crate::case_id::CaseId;
 use crate::digest::Sha256Digest;
 use crate::finding::Finding;
 use crate::target::Target;

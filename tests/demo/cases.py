@@ -1,0 +1,113 @@
+"""The sealed cases, read from a folder that the vault was downloaded into."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+# What changes from one answer to the next although nothing was done to the function.
+RESTLESS = {"received_at", "RevisionId", "LastModified", "LastUpdateStatus", "LastUpdateStatusReason",
+            "LastUpdateStatusReasonCode", "State", "StateReason", "StateReasonCode"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One folder under cases/: the case and its addenda."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def manifests(self) -> list[dict]:
+        """The case, then its addenda: those that an envelope seals."""
+        return [json.loads((self.folder / envelope.name.replace(".dsse", "")).read_bytes())["predicate"]
+                for envelope in sorted(self.folder.glob("manifest-*.dsse.json"))]
+
+    @property
+    def trigger(self) -> dict:
+        return self.manifests[0]["trigger"]
+
+    @property
+    def target(self) -> dict:
+        return self.manifests[0]["target"]
+
+    @property
+    def event(self) -> str:
+        """What was called, without its API date."""
+        return without_date(self.trigger["event_name"])
+
+    @property
+    def acquisitions(self) -> list[dict]:
+        return self.manifests[0]["acquisitions"]
+
+    @property
+    def findings(self) -> list[dict]:
+        return [finding for manifest in self.manifests for finding in manifest["findings"]]
+
+    @property
+    def custody(self) -> list[dict]:
+        return [entry for manifest in self.manifests for entry in manifest["custody"]]
+
+    @property
+    def exhibits(self) -> list[dict]:
+        return [exhibit for acquisition in self.acquisitions for exhibit in acquisition["exhibits"]]
+
+    @property
+    def key_id(self) -> str:
+        envelope = json.loads((self.folder / "manifest-0000.dsse.json").read_bytes())
+        return envelope["signatures"][0]["keyid"]
+
+    def path(self, exhibit: dict) -> Path:
+        return self.folder.parent.parent / exhibit["key"]
+
+    def substance(self, acquisition: dict) -> str:
+        """What an acquisition brought, without times and numbers of requests: equal where nothing was changed."""
+        parts = [acquisition["result"]]
+        for exhibit in acquisition["exhibits"]:
+            if exhibit["key"].startswith("content/"):
+                parts.append(exhibit["sha256"])
+            else:
+                parts.append(_at_rest(json.loads(self.path(exhibit).read_bytes())))
+        return json.dumps(parts, sort_keys=True)
+
+
+def read_all(folder: Path) -> list[Case]:
+    """Every case, in the order of what happened."""
+    cases = [Case(path) for path in (folder / "cases").iterdir() if (path / "manifest-0000.dsse.json").exists()]
+    return sorted(cases, key=lambda case: (case.trigger["occurred_at"], case.manifests[0]["opened_at"]))
+
+
+def without_date(event_name: str) -> str:
+    return re.sub(r"20\d{6}(v\d)?$", "", event_name)
+
+
+def outcomes(acquisitions: list[dict]) -> str:
+    """E.g. `20 acquired, 3 absent`."""
+    counts = Counter(acquisition["result"]["outcome"] for acquisition in acquisitions)
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in
+                     ("acquired", "partial", "absent", "denied", "failed") if counts[outcome])
+
+
+def name_of(request: dict) -> str:
+    """What was asked for, short: a selector that is an ARN or a path by its last words."""
+    selector = request["selector"] or ""
+    if request["artifact"] in ("execution-role", "log-group"):
+        return request["artifact"]
+    if selector.startswith("arn:"):
+        selector = ":".join(selector.split(":")[6:])
+    return f"{request['artifact']} {selector}".strip()
+
+
+def _at_rest(value):
+    if isinstance(value, dict):
+        return {name: _at_rest(item) for name, item in value.items() if name not in RESTLESS}
+    if isinstance(value, list):
+        return [_at_rest(item) for item in value]
+    if isinstance(value, str):
+        return re.sub(r"<RequestId>.*?</RequestId>", "", value)
+    return value

@@ -1,0 +1,83 @@
+"""The local account of this run: started on a free loopback port, ended with everything in it."""
+
+import json
+import os
+import subprocess
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+from demo import ACCOUNT_COMMAND, Unexpected
+
+ROOT = Path(__file__).resolve().parents[2]
+STACK = "coldcase"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with credentials of their own."""
+
+    name: str
+    access_key_id: str
+    secret_access_key: str
+
+
+class LocalAccount:
+    """`with LocalAccount(folder) as account:`; its log lies in that folder."""
+
+    def __init__(self, folder: Path):
+        self.log = folder / "account.log"
+        self._clients = {}
+
+    def __enter__(self):
+        # A session of its own: Ctrl-C reaches the demo alone, which then ends the account in good order. Should the
+        # demo be killed, the account's standard input ends and the account with it.
+        self._process = subprocess.Popen(
+            [*ACCOUNT_COMMAND, "up", "--log", str(self.log)], cwd=ROOT / "tests", text=True, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        line = self._process.stdout.readline()
+        if not line:
+            self.__exit__()
+            raise Unexpected("the local account did not start:\n" + self.log.read_text()[-2000:])
+        where = json.loads(line)
+        self.endpoint, self.id, self.region = where["endpoint"], where["account"], where["region"]
+        self.owner = Person("administrator", where["access_key_id"], where["secret_access_key"])
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def deploy(self) -> dict:
+        """Deploys template.yaml as it is, with `sam deploy`, and answers the stack's outputs."""
+        run = subprocess.run(
+            [*ACCOUNT_COMMAND, "deploy", "--endpoint", self.endpoint, "--template", str(ROOT / "template.yaml"),
+             "--stack", STACK, "--region", self.region], cwd=ROOT / "tests", text=True, capture_output=True,
+            env={**os.environ, "AWS_ACCESS_KEY_ID": self.owner.access_key_id,
+                 "AWS_SECRET_ACCESS_KEY": self.owner.secret_access_key})
+        if run.returncode:
+            raise Unexpected("the template could not be deployed:\n" + run.stderr[-4000:])
+        return json.loads(run.stdout)
+
+    def client(self, service: str, person: Person | None = None):
+        """Somebody's client of a service; the owner's unless said otherwise."""
+        person = person or self.owner
+        if (service, person) not in self._clients:
+            self._clients[service, person] = boto3.client(
+                service, endpoint_url=self.endpoint, region_name=self.region,
+                aws_access_key_id=person.access_key_id, aws_secret_access_key=person.secret_access_key,
+                config=Config(retries={"total_max_attempts": 1}))
+        return self._clients[service, person]
+
+    def trail(self) -> list[dict]:
+        """Every CloudTrail record so far, those of all finished calls included."""
+        with urllib.request.urlopen(f"{self.endpoint}/_account/trail") as reply:
+            return [json.loads(line) for line in reply.read().splitlines()]

@@ -4,5 +4,6 @@
 mod contents;
 mod delivery;
 mod events;
+mod evidence_locked;
 mod redelivery;
 mod vault_contract;

@@ -39,7 +39,9 @@ def _extract_iam_action(original):
             found = operations.read_request(service, method, path, headers, query_params, b"")
             if found:
                 return f"{service}:{LAMBDA_ACTIONS.get(found.name, found.name)}"
-        return original(service, method, path, headers, body, query_params)
+        action = original(service, method, path, headers, body, query_params)
+        # A batch of messages is authorised as each of them.
+        return action.removesuffix("Batch") if action and service == "sqs" else action
     return extract
 
 

@@ -236,3 +236,12 @@ def test_a_rule_of_the_default_bus_is_named_without_it(account):
             call()
     with pytest.raises(ClientError, match="rule/own/mine because"):
         events.disable_rule(Name="mine", EventBusName="own")
+
+
+def test_a_batch_of_messages_is_allowed_as_each_of_them(account):
+    queue = account.client("sqs").create_queue(QueueName=f"queue-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+    batch = {"QueueUrl": queue, "Entries": [{"Id": "0", "MessageBody": "x"}]}
+    sent = account.session(account.role(["sqs:SendMessage"]), "sqs").send_message_batch(**batch)
+    assert [entry["Id"] for entry in sent["Successful"]] == ["0"]
+    with pytest.raises(ClientError, match="sqs:SendMessage on resource"):
+        account.session(account.role(["sqs:ReceiveMessage"]), "sqs").send_message_batch(**batch)

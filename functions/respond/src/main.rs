@@ -106,9 +106,9 @@ async fn answer(
         };
         let id = message["messageId"].as_str().unwrap_or_default();
         match result {
-            Ok(done) => tracing::info!(message = id, done = %json!(done), "answered"),
+            Ok(done) => tracing::info!(message_id = id, done = %json!(done), "answered"),
             Err(error) => {
-                tracing::error!(message = id, %error, "not answered; the queue delivers it again");
+                tracing::error!(message_id = id, %error, "not answered; the queue delivers it again");
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = id.to_owned();
                 response.batch_item_failures.push(failure);

@@ -6,6 +6,7 @@
 
 mod case;
 mod incoming;
+mod invocation;
 mod notice;
 mod ports;
 mod settings;

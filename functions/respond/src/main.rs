@@ -1,11 +1,10 @@
 //! The Lambda function: reads the environment, builds the ports, answers.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use collectors::aws::{Clients, http_client, s3_client};
 use lambda_runtime::{LambdaEvent, service_fn};
-use respond::{Attempt, Incoming, Responder, Settings, SnsNotifier, SqsQueue};
-use serde_json::{Value, json};
+use respond::{Attempt, Responder, Settings, SnsNotifier, SqsQueue};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use vault::{KmsSigner, S3Vault};
@@ -20,7 +19,15 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         .init();
     let responder = &responder().await?;
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
-        answer(responder, event).await
+        let attempt = Attempt {
+            id: event.context.request_id.clone(),
+            time_left: event
+                .context
+                .deadline()
+                .duration_since(SystemTime::now())
+                .unwrap_or_default(),
+        };
+        Ok::<_, lambda_runtime::Error>(responder.invoke(event.payload, &attempt).await?)
     }))
     .await
 }
@@ -75,51 +82,4 @@ fn in_region(config: &SdkConfig, region: &str) -> SdkConfig {
         .to_builder()
         .region(Region::new(region.to_owned()))
         .build()
-}
-
-/// A batch from the queue is answered with the messages that failed; anything else with what was
-/// done, or an error.
-async fn answer(
-    responder: &Responder,
-    event: LambdaEvent<Value>,
-) -> Result<Value, lambda_runtime::Error> {
-    let attempt = Attempt {
-        id: event.context.request_id.clone(),
-        time_left: event
-            .context
-            .deadline()
-            .duration_since(SystemTime::now())
-            .unwrap_or_default(),
-    };
-    let Some(messages) = batch(&event.payload) else {
-        let done = responder
-            .handle(Incoming::read(event.payload)?, &attempt)
-            .await?;
-        return Ok(json!(done));
-    };
-    let mut response = SqsBatchResponse::default();
-    for message in messages {
-        let body = message["body"].as_str().unwrap_or_default();
-        let result = match Incoming::read_text(body) {
-            Ok(incoming) => responder.handle(incoming, &attempt).await,
-            Err(error) => Err(error),
-        };
-        let id = message["messageId"].as_str().unwrap_or_default();
-        match result {
-            Ok(done) => tracing::info!(message_id = id, done = %json!(done), "answered"),
-            Err(error) => {
-                tracing::error!(message_id = id, %error, "not answered; the queue delivers it again");
-                let mut failure = BatchItemFailure::default();
-                failure.item_identifier = id.to_owned();
-                response.batch_item_failures.push(failure);
-            }
-        }
-    }
-    Ok(json!(response))
-}
-
-fn batch(payload: &Value) -> Option<&Vec<Value>> {
-    let records = payload.get("Records")?.as_array()?;
-    let from_queue = |record: &Value| record["eventSource"] == "aws:sqs";
-    (!records.is_empty() && records.iter().all(from_queue)).then_some(records)
 }

@@ -4,12 +4,17 @@ use crate::Work;
 use async_trait::async_trait;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_smithy_types::error::display::DisplayErrorContext;
+use std::time::Duration;
 
 /// Takes work that is to be done in an invocation of its own.
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Passes all of it on, or fails; some may have been passed on then, and twice is once.
     async fn send(&self, works: &[Work]) -> Result<(), QueueError>;
+
+    /// Has a message that could not be dealt with delivered again after `wait`, rather than when
+    /// its visibility timeout ends. That this fails costs time only.
+    async fn try_again(&self, receipt_handle: &str, wait: Duration);
 }
 
 /// Work could not be passed on.
@@ -80,6 +85,20 @@ impl Queue for SqsQueue {
             }
         }
         Ok(())
+    }
+
+    async fn try_again(&self, receipt_handle: &str, wait: Duration) {
+        let changed = self
+            .client
+            .change_message_visibility()
+            .queue_url(&self.url)
+            .receipt_handle(receipt_handle)
+            .visibility_timeout(i32::try_from(wait.as_secs()).unwrap_or(i32::MAX))
+            .send()
+            .await;
+        if let Err(error) = changed {
+            tracing::warn!(error = %DisplayErrorContext(error), "delivered again later than wanted");
+        }
     }
 }
 

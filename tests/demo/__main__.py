@@ -1,6 +1,6 @@
-"""The story, top-down: a function, coldcase, an attack, the sealed cases, and why nobody can make them go away."""
+"""The story, top-down: a function, coldcase, an attack, the sealed cases, and what becomes of who wants them gone."""
 
-import json
+import shutil
 import signal
 import sys
 import tempfile
@@ -8,28 +8,30 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from demo import Unexpected, attacker, cases, refusals, screen, secret, tree, vault, verify, victim
+from demo import Unexpected, attacker, cases, promises, refusals, screen, tree, vault, verify, victim
 from demo.local_account import ROOT, STACK, LocalAccount
 from demo.watch import Watch
 
 
 def main() -> int:
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     screen.title("coldcase: a function is attacked, and the evidence is kept",
                  "An AWS account runs on this machine for the next minute. Every line below is a call that was made or "
                  "an object that is there; where something does not happen as promised, the demo fails.")
     if not (ROOT / "target/lambda/respond/bootstrap").exists():
         raise Unexpected("there is no responder to deploy; `make build` makes it")
+    if missing := [program for program in ("bash", "openssl", "sha256sum") if not shutil.which(program)]:
+        raise Unexpected(f"missing on this machine: {', '.join(missing)}")
     with tempfile.TemporaryDirectory(prefix="coldcase-demo-") as folder:
-        promises = tell(Path(folder))
+        good = tell(Path(folder))
     screen.line()
-    screen.fact("cleaned up", f"The account has ended and {folder} is gone. "
-                              f"{time.monotonic() - began:.0f} s in all.")
-    return 0 if all(promises) else 1
+    screen.line(f"   The account has ended and nothing of it is left. {time.monotonic() - began:.0f} s in all.")
+    return 0 if good else 1
 
 
-def tell(folder: Path) -> list[bool]:
+def tell(folder: Path) -> bool:
     with account_in(folder) as account:
         billing = a_function(account)
         stack, watch = coldcase_is_deployed(account)
@@ -38,8 +40,20 @@ def tell(folder: Path) -> list[bool]:
         sealed = cases.read_all(copy)
         the_sealed_cases(sealed)
         noticed = offline(account, stack, sealed, copy, folder)
-        refused, intact = against_the_evidence(account, stack, sealed, watch)
-        return promises_kept(account, billing, watch, answered, sealed, copy, noticed, refused, intact)
+        safe = against_the_evidence(account, stack, sealed, watch)
+        answered["DeleteBucketPolicy"] = the_way_that_is_left(account, stack, watch)
+        screen.heading(7, "What was promised")
+        kept = [promises.each_attack_has_its_case(sealed, answered),
+                promises.both_codes_are_there(account, sealed),
+                promises.tracing_is_on_and_the_loop_closed(account, stack, sealed, answered),
+                promises.the_attempt_was_told(answered),
+                promises.the_secret_stayed_in_the_vault(account, stack, billing.secret, watch, copy, sealed),
+                (noticed, "Every case verifies with sha256sum and openssl alone, and a changed byte is noticed."),
+                (safe, "The administrator could not delete, overwrite, unlock or forge anything."),
+                promises.the_way_that_is_left_is_watched(answered)]
+        for good, text in kept:
+            screen.verdict(good, text)
+        return all(good for good, _ in kept)
 
 
 @contextmanager
@@ -60,29 +74,33 @@ def a_function(account) -> victim.Victim:
     screen.fact("layer", billing.layer_arn.rpartition("layer:")[2])
     screen.fact("role", f"{victim.ROLE}: may write logs and traces, nothing else")
     screen.fact("secret", "DATABASE_PASSWORD in its environment, marked to be looked for")
-    screen.fact("url", billing.url)
+    host, _, domain = billing.url.partition(".")
+    screen.fact("url", f"{host[:16]}….{domain}")
     screen.fact("it answers", billing.answer)
     return billing
 
 
 def coldcase_is_deployed(account) -> tuple[dict, Watch]:
     screen.heading(2, "coldcase is deployed")
+    screen.shell(f"sam deploy --template-file template.yaml --stack-name {STACK}")
+    screen.line()
     began = time.monotonic()
     stack = account.deploy()
     resources = account.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     s3 = account.client("s3")
-    lock = s3.get_object_lock_configuration(Bucket=stack["BucketName"])["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    lock = s3.get_object_lock_configuration(Bucket=stack["BucketName"])["ObjectLockConfiguration"]
+    lock = lock["Rule"]["DefaultRetention"]
     config = account.client("lambda").get_function_configuration(FunctionName=stack["FunctionName"])
     rules = [item for item in resources if item["ResourceType"] == "AWS::Events::Rule"]
-    screen.fact("sam deploy", f"template.yaml as it is: {screen.amount(len(resources), 'resource')} in "
-                              f"{time.monotonic() - began:.0f} s")
+    screen.fact("deployed", f"{screen.amount(len(resources), 'resource')} in {time.monotonic() - began:.0f} s")
     screen.fact("responder", f"{stack['FunctionName']}, {config['MemorySize']} MB, woken by "
                              f"{screen.amount(len(rules), 'rule')}")
     screen.fact("vault", f"{stack['BucketName']}: {lock['Mode']}, {lock['Days']} days")
     screen.fact("key", "ECDSA P-256 in KMS; only the responder's role may sign")
     inbox = an_inbox(account)
     watch = Watch(account, stack, inbox["url"])
-    screen.step("The owner subscribes to the alerts")
+    screen.step("The owner subscribes to the alerts",
+                "Even that is a change of coldcase's own parts, and answered as one.")
     started = time.time()
     account.client("sns").subscribe(TopicArn=stack["TopicArn"], Protocol="sqs", Endpoint=inbox["arn"])
     seen = watch.until_quiet("Subscribe", account.owner.name, cases=1, started=started)
@@ -109,7 +127,7 @@ def the_attack(account, billing, watch) -> dict:
                         "else's hands now.")
     answered = {}
     for step in attacker.steps(account, thief, billing.layer_arn):
-        screen.step(f"{step.name}. {step.why}")
+        screen.step(step.name, step.why)
         for call in step.calls:
             started = time.time()
             screen.fact("attacker", f"{call.name}: {call.about}", "red")
@@ -119,7 +137,9 @@ def the_attack(account, billing, watch) -> dict:
 
 
 def the_sealed_cases(sealed) -> None:
-    screen.heading(4, f"{screen.amount(len(sealed), 'sealed case')}")
+    screen.heading(4, "The sealed cases")
+    screen.paragraph("Every artifact with the size of the answer that was kept; after a plus, the bytes themselves, kept "
+                     "once under their digest. A later case of the same function lists what is different in it.")
     tree.show(sealed)
 
 
@@ -128,7 +148,8 @@ def offline(account, stack, sealed, copy, folder) -> bool:
     verify.fetch_public_key(account, stack, copy)
     screen.paragraph("The vault was downloaded, the public key fetched with kms:GetPublicKey into coldcase.pem. "
                      "What follows needs no network:")
-    shown = next(case for case in sealed if case.event == "UpdateFunctionCode")
+    screen.line()
+    shown = cases.of_event(sealed, "UpdateFunctionCode")
     verify.explain(shown)
     screen.line()
     checked = [verify.check(case) for case in sealed]
@@ -141,11 +162,12 @@ def offline(account, stack, sealed, copy, folder) -> bool:
     return all(noticed for _, noticed, _ in changed)
 
 
-def against_the_evidence(account, stack, sealed, watch) -> tuple[bool, bool]:
+def against_the_evidence(account, stack, sealed, watch) -> bool:
     screen.heading(6, "The administrator against the evidence")
-    shown = next(case for case in sealed if case.event == "UpdateFunctionCode")
+    shown = cases.of_event(sealed, "UpdateFunctionCode")
     key = next(exhibit["key"] for exhibit in shown.exhibits if exhibit["key"].startswith("content/"))
     screen.paragraph(f"As {account.owner.name}, who may do everything, on the attacker's package {key[:16]}…:")
+    screen.line()
     s3 = account.client("s3")
     before = vault.versions(s3, stack["BucketName"])
     started, told = time.time(), len(watch.notices)
@@ -154,56 +176,27 @@ def against_the_evidence(account, stack, sealed, watch) -> tuple[bool, bool]:
         error = refusals.refused(attempt)
         as_expected = error == attempt.expected
         all_refused &= as_expected
-        verdict = error or "ALLOWED"
-        screen.line(f"   {attempt.what:<48} " + screen.paint(
-            verdict if as_expected else f"{verdict}, expected {attempt.expected}", "green" if as_expected else "red"))
+        verdict = (error or "allowed") + ("" if as_expected else f", expected {attempt.expected or 'to be allowed'}")
+        screen.line(f"   {attempt.what:<48} " + screen.paint(verdict, "green" if as_expected else "red"))
     watch.until_quiet("ScheduleKeyDeletion", account.owner.name, cases=0, started=started, tell=False)
     after = vault.versions(s3, stack["BucketName"])
-    intact = all(after.get(version) == what for version, what in before.items()) and all(
+    # New are only notes of these attempts, which coldcase has made.
+    intact = all(was.stands(after.get(version)) for version, was in before.items()) and all(
         key.startswith("attempts/") for key, _ in set(after) - set(before))
     screen.line()
-    screen.fact("evidence", f"{screen.amount(len(before), 'object')}, each with its bytes and its lock as before"
+    screen.fact("evidence", f"{screen.amount(len(before), 'object')}, each with its bytes, each as locked as before"
                 if intact else "CHANGED", "green" if intact else "red")
     screen.fact("owner told", f"{screen.amount(len(watch.notices) - told, 'alert')} about these attempts")
-    return all_refused, intact
+    return all_refused and intact
 
 
-def promises_kept(account, billing, watch, answered, sealed, copy, noticed, refused, intact) -> list[bool]:
-    screen.heading(7, "What was promised")
-    attacks = [case for case in sealed if (case.trigger["principal"] or "").endswith(f"user/{attacker.USER}")]
-    wanted = ["UpdateFunctionCode", "UpdateFunctionConfiguration", "AddPermission", "AttachRolePolicy"]
-    slowest = max(answered[name].sealed_after or 0 for name in wanted)
-    promises = [(sorted(case.event for case in attacks) == sorted(wanted),
-                 f"Each of the attacker's four changes has its sealed case, the slowest after {slowest:.1f} s.")]
-
-    code = next((case for case in attacks if case.event == "UpdateFunctionCode"), None)
-    packages = {exhibit["name"]: exhibit["sha256"] for exhibit in code.exhibits} if code else {}
-    evil, good = packages.get("function-code.zip"), packages.get("function-code-1.zip")
-    promises.append((bool(evil and good and evil != good),
-                     "The attacker's code is in the vault, and beside it the code that was released before."))
-
-    own = [record for record in account.trail() if record["eventName"].startswith("UpdateFunctionConfiguration")
-           and "coldcase" in record["userIdentity"]["arn"]]
-    ignored = [reason for seen in answered.values() for reason in seen.reasons if "itself turned tracing on" in reason]
-    tracing = account.client("lambda").get_function_configuration(FunctionName=victim.NAME)["TracingConfig"]["Mode"]
-    promises.append((len(own) == 1 and len(ignored) == 1 and tracing == "Active",
-                     "Tracing was turned on once, after the seal; coldcase did not take that for an attack."))
-
-    attempt = answered["DisableRule"]
-    promises.append((len(attempt.attempts) == 1 and any("tried to touch" in notice for notice in attempt.notices),
-                     "The try at coldcase itself was written down, and the owner alerted."))
-
-    kept, leaked = secret.where(billing.secret, copy, sealed, {
-        "the responder's log": watch.log_lines, "a notification": [json.dumps(notice) for notice in watch.notices],
-        "CloudTrail": [json.dumps(record) for record in account.trail()]})
-    promises.append((bool(kept) and not leaked,
-                     f"The secret is in {screen.amount(len(kept), 'configuration exhibit')} and nowhere else"
-                     + (f", but for {', '.join(leaked)}." if leaked else ": no log, notification or manifest.")))
-    promises.append((noticed, "Every case verifies with sha256sum and openssl alone, and a changed byte is noticed."))
-    promises.append((refused and intact, "The administrator could not delete, overwrite, shorten or forge anything."))
-    for good, text in promises:
-        screen.verdict(good, text)
-    return [good for good, _ in promises]
+def the_way_that_is_left(account, stack, watch):
+    screen.step("The way that is left", "Under GOVERNANCE, who drops the bucket's policy first can bypass the locks "
+                "afterwards; RetentionMode=COMPLIANCE closes that way too. It does not stay unseen:")
+    screen.fact("as admin", "DeleteBucketPolicy: " + stack["BucketName"], "red")
+    started = time.time()
+    account.client("s3").delete_bucket_policy(Bucket=stack["BucketName"])
+    return watch.until_quiet("DeleteBucketPolicy", account.owner.name, cases=1, started=started)
 
 
 def run() -> int:

@@ -107,7 +107,7 @@ def steps(account: LocalAccount, attacker: Person, layer_arn: str) -> list[Step]
              [Call("AddPermission", f"{victim.NAME} for *", open_policy)]),
         Step("The role is widened", "What runs in the function is administrator from now on.",
              [Call("AttachRolePolicy", f"AdministratorAccess to {victim.ROLE}", widen_role)]),
-        Step("A try at coldcase itself", "The rule that wakes it is to be switched off. The key does not reach that far.",
+        Step("A try at coldcase itself", "The rule that wakes it, switched off; but the key does not reach that far.",
              [Call("DisableRule", f"{STACK}-lambda", blind_coldcase, opens_case=False, refused=True)]),
     ]
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from demo import Unexpected
+
 # What changes from one answer to the next although nothing was done to the function.
 RESTLESS = {"received_at", "RevisionId", "LastModified", "LastUpdateStatus", "LastUpdateStatusReason",
             "LastUpdateStatusReasonCode", "State", "StateReason", "StateReasonCode"}
@@ -68,6 +70,10 @@ class Case:
     def substance(self, acquisition: dict) -> str:
         """What an acquisition brought, without times and numbers of requests: equal where nothing was changed."""
         parts = [acquisition["result"]]
+        if acquisition["request"]["artifact"] == "function-code":
+            # The answer around it repeats the configuration, which is an exhibit of its own.
+            return json.dumps(parts + [exhibit["sha256"] for exhibit in acquisition["exhibits"]
+                                       if exhibit["key"].startswith("content/")])
         for exhibit in acquisition["exhibits"]:
             if exhibit["key"].startswith("content/"):
                 parts.append(exhibit["sha256"])
@@ -80,6 +86,14 @@ def read_all(folder: Path) -> list[Case]:
     """Every case, in the order of what happened."""
     cases = [Case(path) for path in (folder / "cases").iterdir() if (path / "manifest-0000.dsse.json").exists()]
     return sorted(cases, key=lambda case: (case.trigger["occurred_at"], case.manifests[0]["opened_at"]))
+
+
+def of_event(cases: list[Case], event: str) -> Case:
+    """The first case that this call opened."""
+    found = next((case for case in cases if case.event == event), None)
+    if found is None:
+        raise Unexpected(f"no sealed case was opened by {event}")
+    return found
 
 
 def without_date(event_name: str) -> str:

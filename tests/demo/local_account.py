@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import urllib.request
 from dataclasses import dataclass
@@ -58,14 +59,21 @@ class LocalAccount:
 
     def deploy(self) -> dict:
         """Deploys template.yaml as it is, with `sam deploy`, and answers the stack's outputs."""
-        run = subprocess.run(
-            [*ACCOUNT_COMMAND, "deploy", "--endpoint", self.endpoint, "--template", str(ROOT / "template.yaml"),
-             "--stack", STACK, "--region", self.region], cwd=ROOT / "tests", text=True, capture_output=True,
-            env={**os.environ, "AWS_ACCESS_KEY_ID": self.owner.access_key_id,
-                 "AWS_SECRET_ACCESS_KEY": self.owner.secret_access_key})
-        if run.returncode:
-            raise Unexpected("the template could not be deployed:\n" + run.stderr[-4000:])
-        return json.loads(run.stdout)
+        command = [*ACCOUNT_COMMAND, "deploy", "--endpoint", self.endpoint, "--template", str(ROOT / "template.yaml"),
+                   "--stack", STACK, "--region", self.region]
+        with subprocess.Popen(command, cwd=ROOT / "tests", text=True, start_new_session=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env={**os.environ, "AWS_ACCESS_KEY_ID": self.owner.access_key_id,
+                                   "AWS_SECRET_ACCESS_KEY": self.owner.secret_access_key}) as process:
+            try:
+                outputs, errors = process.communicate()
+            except BaseException:
+                # sam and what it started as well.
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        if process.returncode:
+            raise Unexpected("the template could not be deployed:\n" + errors[-4000:])
+        return json.loads(outputs)
 
     def client(self, service: str, person: Person | None = None):
         """Somebody's client of a service; the owner's unless said otherwise."""

@@ -1,4 +1,4 @@
-"""The account's administrator against the evidence: every way to lose it is tried, and every one has to be refused."""
+"""The account's administrator against the evidence: every way to lose or forge it is tried and has to be refused."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from botocore.exceptions import ClientError
 
 @dataclass(frozen=True)
 class Try:
-    """One way to lose or forge evidence, and the error code that it must end with."""
+    """One thing to do to evidence, and the error code that it must end with; none for what is allowed."""
 
     what: str
     do: Callable[[], dict]
-    expected: str
+    expected: str | None
 
 
 def tries(account, stack: dict, key: str) -> list[Try]:
@@ -51,6 +51,9 @@ def tries(account, stack: dict, key: str) -> list[Try]:
             KeyId=stack["SigningKeyArn"], Message=b"forged", SigningAlgorithm="ECDSA_SHA_256"), "AccessDeniedException"),
         Try("have the bucket's key deleted in a week", lambda: kms.schedule_key_deletion(
             KeyId=stack["BucketKeyArn"], PendingWindowInDays=7), "AccessDeniedException"),
+        # The one thing that only helps. That it is allowed shows that the rest was not refused for want of power.
+        Try("lock it for a day longer", lambda: s3.put_object_retention(
+            **this, Retention={"Mode": mode, "RetainUntilDate": until + timedelta(days=1)}), None),
     ]
 
 

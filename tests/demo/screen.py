@@ -4,6 +4,7 @@ import os
 import sys
 import textwrap
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
 WIDTH = 80
 LABEL = 12  # columns of a fact's name or of a moment's time
 
@@ -28,25 +29,35 @@ def heading(number: int, text: str) -> None:
     print()
 
 
-def step(text: str) -> None:
+def step(name: str, why: str) -> None:
     print()
-    print("   " + paint(text, "yellow"))
+    print("   " + paint(name, "yellow"))
+    for line in wrapped(why, WIDTH - 3):
+        print("   " + paint(line, "dim"))
+    sys.stdout.flush()
 
 
 def paragraph(text: str, margin: str = "   ") -> None:
     for line in textwrap.wrap(text, WIDTH - len(margin)):
         print(margin + line)
-    print(flush=True)
+    sys.stdout.flush()
 
 
-def fact(name: str, text: str, style: str | None = None, name_style: str | None = None) -> None:
+def fact(name: str, text: str, style: str | None = None) -> None:
     """One fact under its name; what is too long goes on below itself."""
-    _columns(paint(f"{name:<{LABEL}}", name_style), text, style)
+    _columns(f"{name:<{LABEL}}", text, style)
 
 
 def moment(seconds: float, text: str, style: str | None = None) -> None:
     """One fact with the seconds since the attacker's call."""
     _columns(paint(f"{seconds:+7.2f} s".ljust(LABEL), "dim"), text, style)
+
+
+def shell(command: str) -> None:
+    """A command as it is typed."""
+    for number, line in enumerate(command.splitlines()):
+        print("   " + ("$ " if number == 0 else "  ") + line)
+    sys.stdout.flush()
 
 
 def verdict(good: bool, text: str) -> None:
@@ -88,4 +99,5 @@ def _columns(name: str, text: str, style: str | None) -> None:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+    """Lines of at most `width` columns; a no-break space holds together what belongs together."""
+    return [line.replace(NO_BREAK, " ") for line in textwrap.wrap(text, width, break_on_hyphens=False)] or [""]

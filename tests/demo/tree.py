@@ -8,6 +8,7 @@ from demo.watch import words
 def show(cases: list[Case]) -> None:
     before: dict[str, Case] = {}
     for case in cases:
+        screen.line()
         screen.line("   " + case.id, "bold")
         trigger, target = case.trigger, case.target
         _branch("why", f"{case.event}, {trigger['severity']}, ATT&CK {trigger['technique']}")
@@ -21,7 +22,6 @@ def show(cases: list[Case]) -> None:
         for entry in case.custody:
             _branch("custody", f"{entry['occurred_at'][11:23]} {words(entry)}")
         _branch("signed", f"{screen.amount(len(case.manifests), 'manifest')}, ECDSA P-256, key {case.key_id[:16]}…", "└")
-        screen.line()
         before[name] = case
 
 
@@ -41,7 +41,7 @@ def _evidence(case: Case, before: Case | None) -> None:
     if before:
         same = len(case.acquisitions) - len(shown)
         screen.line(f"   {screen.paint('│', 'dim')}            "
-                    + screen.paint(f"and {same} more, in which nothing has changed since the case before", "dim"))
+                    + screen.paint(f"and {same} more, the same as in the case before", "dim"))
 
 
 def _exhibits(acquisition: dict) -> str:

@@ -1,5 +1,6 @@
 """The vault from outside: what lies in the bucket, and a copy of it to read and check offline."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -10,15 +11,27 @@ def objects(s3, bucket: str) -> dict[str, tuple[int, datetime]]:
     return {item["Key"]: (item["Size"], item["LastModified"]) for page in pages for item in page.get("Contents", [])}
 
 
-def versions(s3, bucket: str) -> dict[tuple[str, str], tuple]:
-    """Every version, and every delete marker if there should be one, with what must never change about it."""
+@dataclass(frozen=True)
+class Version:
+    """What must not change about a version of an object, but for a lock that grows."""
+
+    etag: str
+    mode: str | None
+    until: datetime | None
+
+    def stands(self, later: "Version | None") -> bool:
+        return bool(later) and (self.etag, self.mode) == (later.etag, later.mode) and self.until <= later.until
+
+
+def versions(s3, bucket: str) -> dict[tuple[str, str], Version]:
+    """Every version by key and version id; delete markers too, if there should be any."""
     found = {}
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         for item in page.get("Versions", []):
             lock = s3.get_object_retention(Bucket=bucket, Key=item["Key"], VersionId=item["VersionId"])["Retention"]
-            found[item["Key"], item["VersionId"]] = (item["ETag"], item["Size"], lock["Mode"], lock["RetainUntilDate"])
+            found[item["Key"], item["VersionId"]] = Version(item["ETag"], lock["Mode"], lock["RetainUntilDate"])
         for item in page.get("DeleteMarkers", []):
-            found[item["Key"], item["VersionId"]] = ("deleted",)
+            found[item["Key"], item["VersionId"]] = Version("delete marker", None, None)
     return found
 
 

@@ -7,12 +7,17 @@ from pathlib import Path
 from demo import Unexpected, screen
 from demo.cases import Case
 
-DIGESTS = "sha256sum --check manifest-{n}.sha256"
-LISTED = 'grep --quiet "$(sha256sum < manifest-{n}.sha256 | cut -c 1-64)" manifest-{n}.json'
-SIGNATURE = ("{{ printf 'DSSEv1 28 application/vnd.in-toto+json %d ' $(wc -c < manifest-{n}.json)\n"
-             "  cat manifest-{n}.json; }} |\n"
-             "  openssl dgst -sha256 -verify ../../coldcase.pem -signature manifest-{n}.sig")
-CHAIN = 'grep --quiet "$(sha256sum < manifest-{before}.json | cut -c 1-64)" manifest-{n}.json'
+DIGESTS = "sha256sum --check --quiet manifest-{n}.sha256"
+LISTED = """grep -q "$(sha256sum < manifest-{n}.sha256 | cut -c-64)" \\
+  manifest-{n}.json"""
+SIGNATURE = """\
+{{ printf 'DSSEv1 28 application/vnd.in-toto+json %d ' \\
+    $(wc -c < manifest-{n}.json)
+  cat manifest-{n}.json; }} |
+  openssl dgst -sha256 -verify ../../coldcase.pem \\
+    -signature manifest-{n}.sig"""
+CHAIN = """grep -q "$(sha256sum < manifest-{before}.json | cut -c-64)" \\
+  manifest-{n}.json"""
 
 
 def fetch_public_key(account, stack: dict, folder: Path) -> None:
@@ -23,18 +28,14 @@ def fetch_public_key(account, stack: dict, folder: Path) -> None:
 
 
 def explain(case: Case) -> None:
-    """The commands as a responder types them."""
-    commands = [f"cd cases/{case.id}", DIGESTS, LISTED, SIGNATURE]
-    if len(case.manifests) > 1:
-        commands.append(CHAIN)
-    for command, note in zip(commands, ("", "the exhibits are what the list says", "the manifest names this list",
-                                        "coldcase's key signed the manifest", "and the addendum follows it")):
-        if note:
-            screen.line("   " + screen.paint(f"# {note}", "dim"))
-        addendum = command is CHAIN
-        text = command.format(n="0001" if addendum else "0000", before="0000") if "{n}" in command else command
-        for number, line in enumerate(text.splitlines()):
-            screen.line("   " + ("$ " if number == 0 else "  ") + line)
+    """The commands as a responder types them, and as `check` runs them."""
+    screen.shell(f"cd cases/{case.id}")
+    for note, command in (("every exhibit is what the list of digests says", DIGESTS.format(n="0000")),
+                          ("the manifest names this list", LISTED.format(n="0000")),
+                          ("coldcase's key signed the manifest", SIGNATURE.format(n="0000")),
+                          ("the addendum goes on from it", CHAIN.format(before="0000", n="0001"))):
+        screen.line("   " + screen.paint(f"# {note}", "dim"))
+        screen.shell(command)
 
 
 def check(case: Case) -> tuple[int, int]:

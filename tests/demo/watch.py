@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 import time
 from dataclasses import dataclass, field
 
@@ -32,7 +33,7 @@ class Watch:
         self._keys: set[str] = set()
         self._log_seen: set[tuple] = set()
         self._records = 0
-        self.log_lines: list[str] = []
+        self._lines: list[tuple] = []
         self.notices: list[dict] = []
 
     def until_quiet(self, call: str, by: str, cases: int, started: float, tell: bool = True) -> Seen:
@@ -78,43 +79,52 @@ class Watch:
     # --- one look ---------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
+        # The bucket last: it then holds the cause of all that the others tell.
+        self._read_inbox()
+        self._read_log()
+        self._read_bucket()
+        for at, text, style in sorted(self._lines, key=lambda line: line[0]):
+            if self._tell:
+                screen.moment(max(0.0, at - self._started), text, style)
+        self._lines.clear()
+
+    def _read_bucket(self) -> None:
         found = vault.objects(self._s3, self._stack["BucketName"])
-        new = sorted(((stored, key, size) for key, (size, stored) in found.items() if key not in self._keys))
+        new = sorted(((stored.timestamp(), key) for key, (_, stored) in found.items() if key not in self._keys))
         self._keys.update(found)
-        kept = []
-        for stored, key, size in new:
-            name = _exhibit_name(key)
+        kept = []  # what came in one after the other is told in one line
+        for at, key in new:
             case = key.split("/")[1] if key.startswith("cases/") else None
             if case and case not in self._seen.cases:
                 self._seen.cases.append(case)
-                self._say(stored.timestamp(), f"case opened: {case}")
-            if name:
-                kept.append((stored.timestamp(), f"{name} {screen.size(size)}"))
-                continue
-            self._say_kept(kept)
-            self._other(key, stored.timestamp())
+                self._say(at, f"case opened: {case}")
+            if exhibit := _exhibit_name(key):
+                kept.append((at, exhibit))
+            else:
+                self._say_kept(kept)
+                self._read_object(key, at)
         self._say_kept(kept)
-        self._read_inbox()
-        self._read_log()
 
     def _say_kept(self, kept: list) -> None:
         if kept:
-            self._say(kept[-1][0], "kept: " + ", ".join(what for _, what in kept))
+            self._say(kept[-1][0], "kept: " + ", ".join(exhibit for _, exhibit in kept))
             kept.clear()
 
-    def _other(self, key: str, at: float) -> None:
+    def _read_object(self, key: str, at: float) -> None:
         if key.endswith("manifest-0000.dsse.json"):
             acquisitions = self._manifest(key)["acquisitions"]
             missing = [f"{name_of(a['request'])} {a['result']['outcome']}" for a in acquisitions
                        if a["result"]["outcome"] != "acquired"]
+            if missing:
+                self._say(at, ", ".join(map(_together, missing)))
             self._seen.sealed_after = at - self._started
-            self._say(at, f"sealed: {outcomes(acquisitions)}" + (f" ({', '.join(missing)})" if missing else ""), "green")
+            self._say(at, f"sealed: {outcomes(acquisitions)}", "green")
         elif key.endswith(".dsse.json"):
             for entry in self._manifest(key)["custody"]:
                 self._say(at, words(entry))
         elif key.startswith("attempts/"):
             self._seen.attempts.append(key)
-            self._say(at, f"written down: {key}")
+            self._say(at, f"written down: {key.removesuffix('.json')}")
 
     def _manifest(self, envelope_key: str) -> dict:
         key = envelope_key.replace(".dsse", "")
@@ -126,11 +136,8 @@ class Watch:
                 notice = json.loads(message["Body"])
                 self.notices.append(notice)
                 self._sqs.delete_message(QueueUrl=self._inbox, ReceiptHandle=message["ReceiptHandle"])
-                first_line = notice["Message"].strip('"').splitlines()[0]
-                # What a rule sends has no subject of its own; the words are the rule's.
-                text = first_line if notice["Message"].startswith('"') else notice["Subject"]
-                self._seen.notices.append(text)
-                self._say(time.time(), f"owner told: {screen.clean(text)}", "cyan")
+                self._seen.notices.append(_subject(notice))
+                self._say(time.time(), f"owner told: {_subject(notice)}", "cyan")
 
     def _read_log(self) -> None:
         """The responder's own log says what it decided to leave alone, and why."""
@@ -141,14 +148,12 @@ class Watch:
             if line in self._log_seen:
                 continue
             self._log_seen.add(line)
-            self.log_lines.append(event["message"])
             for reason in _ignored(event["message"]):
                 self._seen.reasons.append(reason)
                 self._say(time.time(), f"no case: {reason}")
 
     def _say(self, at: float, text: str, style: str | None = None) -> None:
-        if self._tell:
-            screen.moment(max(0.0, at - self._started), text, style)
+        self._lines.append((at, text, style))
 
 
 def words(entry: dict) -> str:
@@ -171,11 +176,22 @@ def words(entry: dict) -> str:
 
 def _exhibit_name(key: str) -> str | None:
     if key.startswith("content/"):
-        return f"content {key[8:16]}"
+        return _together(f"content {key[8:16]}")
     if found := re.fullmatch(r"cases/[^/]+/exhibits/(.+)\.[0-9a-f]{12}\.\w+", key):
         name = re.sub(r"-[0-9a-f]{12}$", "", found.group(1))
         return re.sub(r"^(execution-role|log-group)-.*", r"\1", name)
     return None
+
+
+def _subject(notice: dict) -> str:
+    """What a notification is about. One that a rule sends has no subject; its words are, without who and when."""
+    message = notice["Message"]
+    text = re.sub(r", by .*\)\. ", ". ", message.strip('"')) if message.startswith('"') else notice["Subject"]
+    return textwrap.shorten(screen.clean(text), 120, placeholder=" …")
+
+
+def _together(text: str) -> str:
+    return text.replace(" ", screen.NO_BREAK)
 
 
 def _ignored(line: str) -> list[str]:

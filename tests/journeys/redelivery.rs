@@ -129,7 +129,7 @@ async fn a_message_that_can_never_be_answered_ends_in_the_dead_letters_unchanged
         redrive["maxReceiveCount"].to_string().trim_matches('"'),
         "10"
     );
-    redrive["maxReceiveCount"] = json!(2);
+    redrive["maxReceiveCount"] = json!(1);
     sqs.set_queue_attributes()
         .queue_url(&queue)
         .attributes(QueueAttributeName::RedrivePolicy, redrive.to_string())

@@ -12,10 +12,13 @@ pub(crate) fn of_case(
     tracing: Option<&str>,
 ) -> Notice {
     let manifest = case.manifest();
-    let what = if about_responder {
-        "ALERT: coldcase itself was touched"
-    } else {
-        "Case sealed"
+    let what = match &manifest.trigger {
+        _ if about_responder => "ALERT: coldcase itself was touched",
+        Trigger::CloudTrailEvent {
+            severity: Severity::Critical,
+            ..
+        } => "ALERT: critical case sealed",
+        _ => "Case sealed",
     };
     let mut body = format!(
         "{what}.\n\nCase      {}\nTarget    {}\n",
@@ -117,13 +120,16 @@ fn subject(what: &str, target: &Target) -> String {
         .collect()
 }
 
-/// One line of text that an attacker may have chosen: no control characters, no tricks of
-/// direction, bounded.
+/// One line of text that an attacker may have chosen: no control characters, no other ends of a
+/// line, no tricks of direction, bounded.
 fn line(text: &str, longest: usize) -> String {
     text.chars()
         .take(longest)
         .map(|c| match c {
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
+            '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => '?',
             c if c.is_control() => '?',
             c => c,
         })

@@ -29,7 +29,7 @@ def main() -> int:
         print(f"{responders.BINARY} is missing: make build", file=sys.stderr)
         return 1
     if machine.load() > 0.7:
-        print("this machine is busy with something else: figures will be too high", file=sys.stderr)
+        print("this machine was busy in the last minute; with something else to do, figures get too high", file=sys.stderr)
     if not options.small_only and (fitting := max(1, int(machine.available_gb() / GB_A_LARGE_ROUND))) < options.large_rounds:
         say(f"memory for {fitting} rounds with the 250 MB package")
         options.large_rounds = fitting
@@ -56,9 +56,10 @@ def measure(folder: Path, options) -> tuple[Measured, Measured, Measured]:
                       for region in responders.REGIONS.values()}
         say("deploying the responders")
         ours, theirs, frugal = Measured(), Measured(), Measured()
-        sides = [(responders.coldcase(account), ours), (responders.boto3(account, folder), theirs)]
+        coldcase = responders.coldcase(account)
+        sides = [(coldcase, ours), (responders.boto3(account, folder, like=coldcase), theirs)]
         if not options.small_only:
-            careful = responders.boto3(account, folder, frugal=True)
+            careful = responders.boto3(account, folder, like=coldcase, frugal=True)
         for number in range(1, options.rounds + 1):
             cold, warm = packages.make(folder, "cold", 1), packages.make(folder, "warm", 1)
             # Who begins takes turns as well.

@@ -28,6 +28,10 @@ class Contents:
     exhibits: int
     calls: int
 
+    def kinds(self) -> Counter:
+        """How many there are of each kind of artifact with each outcome; selectors name Regions, which differ."""
+        return Counter(f"{name.split()[0]} ({outcome})" for name, outcome in self.outcomes.items())
+
     def counts(self) -> str:
         return ", ".join(f"{count} {outcome}" for outcome, count in sorted(Counter(self.outcomes.values()).items()))
 

@@ -112,6 +112,10 @@ def _cases(ours: Measured, theirs: Measured) -> list[str]:
             for name, measured in (("coldcase", ours), ("boto3", theirs)):
                 contents = measured.contents[size]
                 lines.append(f"{size} MB, {name}: {contents.counts()}; {contents.exhibits} exhibits, {contents.calls} calls")
+            kinds = [measured.contents[size].kinds() for measured in (ours, theirs)]
+            for name, more in (("coldcase", kinds[0] - kinds[1]), ("boto3", kinds[1] - kinds[0])):
+                if more:
+                    lines.append(f"{size} MB, only {name} has: {', '.join(sorted(more.elements()))}")
     return lines
 
 

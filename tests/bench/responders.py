@@ -2,6 +2,7 @@
 
 import compileall
 import filecmp
+import json
 import os
 import shutil
 import sys
@@ -20,11 +21,24 @@ BOTO3_RESPONDER = Path(__file__).parent / "boto3_responder"
 class Responder:
     name: str
     region: str
-    function: str
-    bucket: str
-    queue_url: str
-    signing_key: str
     memory_mb: int
+    outputs: dict  # of its stack
+
+    @property
+    def function(self) -> str:
+        return self.outputs["FunctionName"]
+
+    @property
+    def bucket(self) -> str:
+        return self.outputs["BucketName"]
+
+    @property
+    def queue_url(self) -> str:
+        return self.outputs["QueueUrl"]
+
+    @property
+    def signing_key(self) -> str:
+        return self.outputs["SigningKeyArn"]
 
 
 # Where each is deployed, with the functions that it watches.
@@ -37,10 +51,10 @@ def coldcase(account: LocalAccount) -> Responder:
     return _responder("coldcase", 128, outputs)
 
 
-def boto3(account: LocalAccount, folder: Path, frugal: bool = False) -> Responder:
+def boto3(account: LocalAccount, folder: Path, like: Responder, frugal: bool = False) -> Responder:
     """The Python responder: its sources and their bytecode, started by this interpreter.
 
-    The frugal one sends one part of an upload at a time: less memory, which is all it is measured for.
+    It gets the policies of `like`: what the account spends on judging a call is the same for both. The frugal one sends one part of an upload at a time: less memory, which is all it is measured for.
     """
     name, memory, stack = "boto3, frugal" if frugal else "boto3", 512, folder / ("frugal" if frugal else "parallel")
     code = stack / "code"
@@ -53,12 +67,30 @@ def boto3(account: LocalAccount, folder: Path, frugal: bool = False) -> Responde
     bootstrap.chmod(0o755)
     outputs = account.deploy(stack / "template.yaml", f"bench-boto3{'-frugal' if frugal else ''}", REGIONS[name],
                              MemorySize=str(memory), Uploads="sequential" if frugal else "parallel")
+    _same_policies(account, like, outputs, REGIONS[name])
     return _responder(name, memory, outputs)
 
 
+def _same_policies(account: LocalAccount, like: Responder, outputs: dict, region: str) -> None:
+    """Gives a responder's bucket and role the policies of another's, with the names exchanged."""
+    def exchanged(policy: str) -> str:
+        for name, value in like.outputs.items():
+            if name in outputs:
+                # Policies have a queue's ARN, outputs its URL; both end in its name.
+                last = (lambda text: text.rpartition("/")[2]) if name.endswith("Url") else str
+                policy = policy.replace(last(value), last(outputs[name]))
+        return policy.replace(like.region, region)
+
+    s3, iam = account.client("s3", region), account.client("iam", region)
+    s3.put_bucket_policy(Bucket=outputs["BucketName"], Policy=exchanged(
+        account.client("s3", like.region).get_bucket_policy(Bucket=like.bucket)["Policy"]))
+    roles = [stack["RoleArn"].rpartition("/")[2] for stack in (like.outputs, outputs)]
+    policy = iam.get_role_policy(RoleName=roles[0], PolicyName="respond")["PolicyDocument"]
+    iam.put_role_policy(RoleName=roles[1], PolicyName="respond", PolicyDocument=exchanged(json.dumps(policy)))
+
+
 def _responder(name: str, memory_mb: int, outputs: dict) -> Responder:
-    return Responder(name, REGIONS[name], outputs["FunctionName"], outputs["BucketName"], outputs["QueueUrl"],
-                     outputs["SigningKeyArn"], memory_mb)
+    return Responder(name, REGIONS[name], memory_mb, outputs)
 
 
 def is_release_build() -> bool:

@@ -113,6 +113,7 @@ def _access_denied_response(original):
     def respond(service, action, principal_arn, request_id, **details):
         resource = details.get("resource_arn", "*")
         if not details.get("message") and not details.get("error_code") and not details.get("resource_policy_arn"):
+            resource = f'"{resource}"' if service == "s3" else resource  # S3 alone puts it in quotes
             details["message"] = iam_actions.identity_denial_message(action, principal_arn, resource,
                                                                      details.get("explicit_deny", False))
         return original(service, action, principal_arn, request_id, **details)

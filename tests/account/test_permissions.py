@@ -245,3 +245,10 @@ def test_a_batch_of_messages_is_allowed_as_each_of_them(account):
     assert [entry["Id"] for entry in sent["Successful"]] == ["0"]
     with pytest.raises(ClientError, match="sqs:SendMessage on resource"):
         account.session(account.role(["sqs:ReceiveMessage"]), "sqs").send_message_batch(**batch)
+
+
+def test_s3_names_a_refused_resource_in_quotes(account):
+    bucket = f"bucket-{uuid.uuid4().hex[:8]}"
+    account.client("s3").create_bucket(Bucket=bucket)
+    with pytest.raises(ClientError, match=f'resource: "arn:aws:s3:::{bucket}" because'):
+        account.session(account.role(["s3:ListAllMyBuckets"]), "s3").delete_bucket_policy(Bucket=bucket)

@@ -25,13 +25,14 @@ Examples:
   gunzip -c 111122223333_CloudTrail_*.json.gz | coldcase classify
   aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventSource,AttributeValue=lambda.amazonaws.com \\
     | coldcase classify | jq -c 'select(.decision == \"respond\")'
-  coldcase classify --own arn:aws:s3:::coldcase-evidence --own arn:aws:events:eu-west-1:111122223333:rule/coldcase-lambda trail.json")]
+  coldcase classify --own arn:aws:s3:::coldcase-evidence --own arn:aws:events:eu-west-1:111122223333:rule/coldcase-\\* trail.json")]
 pub struct Args {
     /// The file to read; `-`, or nothing, is standard input.
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
 
-    /// The ARN of one of the responder's own parts; whatever touches it is critical. Repeatable.
+    /// The ARN of one of the responder's own parts; whatever touches it is critical. Its name may end in
+    /// `*`, its Region may be `*`. Repeatable.
     #[arg(long = "own", value_name = "ARN", value_parser = own_part)]
     own: Vec<Target>,
 

@@ -1,6 +1,6 @@
 //! What is done about a record: respond, record or ignore, and why.
 
-use crate::own::own_tracing_change;
+use crate::own::{own_tracing_attempt, own_tracing_change};
 use crate::record::Record;
 use crate::table::{DEFENCE, Row, Standing, Subject, row};
 use crate::target::{log_group_itself, targets};
@@ -70,6 +70,8 @@ pub struct Scope {
 
 impl Scope {
     /// The responder's own parts and the ARN of the role that it acts under, which is one of them.
+    /// A part whose name ends in `*` stands for all that begin so, one in the Region `*` for those in
+    /// every Region.
     pub fn new(own: impl IntoIterator<Item = Target>, own_role_arn: Option<String>) -> Self {
         let mut own: Vec<_> = own.into_iter().collect();
         own.extend(
@@ -80,18 +82,18 @@ impl Scope {
         Self { own, own_role_arn }
     }
 
-    /// Whether `target` is one of the responder's own parts: the same kind and name, whole, in the
-    /// same account and, for what is in a Region, in the same Region. Qualifiers do not matter, and a
-    /// bucket's name is its own the world over.
+    /// Whether `target` is one of the responder's own parts: the same kind and name, whole unless the
+    /// part's ends in `*`, in the same account and, for what is in a Region, in the same Region.
+    /// Qualifiers do not matter, and a bucket's name is its own the world over.
     pub fn owns(&self, target: &Target) -> bool {
         self.own.iter().any(|part| {
             let bucket = part.kind == ResourceKind::Bucket;
             let global = bucket || matches!(part.kind, ResourceKind::Role | ResourceKind::Policy);
             part.provider == target.provider
                 && part.kind == target.kind
-                && part.name == target.name
+                && is_named(&part.name, &target.name)
                 && (bucket || part.account == target.account)
-                && (global || part.region == target.region)
+                && (global || part.region == "*" || part.region == target.region)
         })
     }
 
@@ -103,6 +105,17 @@ impl Scope {
     /// The role that the responder acts under.
     pub fn own_role_arn(&self) -> Option<&str> {
         self.own_role_arn.as_deref()
+    }
+}
+
+/// Whether a part's name, whole or a beginning with `*`, is this one. A beginning does not reach
+/// over a `/`: rules of another bus are named `BUS/RULE`.
+fn is_named(part: &str, name: &str) -> bool {
+    match part.strip_suffix('*') {
+        Some(beginning) => name
+            .strip_prefix(beginning)
+            .is_some_and(|rest| !rest.contains('/')),
+        None => part == name,
     }
 }
 
@@ -181,7 +194,7 @@ fn judge(record: &Record, scope: &Scope) -> Judged {
     };
     match row(service, name) {
         Some(row) => judge_known(record, scope, row),
-        None => judge_unknown(record, service, name),
+        None => judge_unknown(record, scope, service, name),
     }
 }
 
@@ -216,7 +229,7 @@ fn call(record: &Record) -> Result<(&str, &str), String> {
 
 /// A call that is in no row. New write calls of Lambda are noted rather than passed over: AWS adds
 /// some every year.
-fn judge_unknown(record: &Record, service: &str, name: &str) -> Judged {
+fn judge_unknown(record: &Record, scope: &Scope, service: &str, name: &str) -> Judged {
     let data = record.event_category() == Some("Data")
         || record.raw().get("managementEvent") == Some(&Value::Bool(false));
     if service != "lambda" {
@@ -237,11 +250,17 @@ fn judge_unknown(record: &Record, service: &str, name: &str) -> Judged {
         Some(code) => format!("; it failed with {}", shown(code)),
         None => String::new(),
     };
+    let acted = scope.acted(record);
+    let by_us = match acted {
+        true => "; the responder's own role, which made it, never does that",
+        false => "",
+    };
     Judged {
         decision: Decision::Record,
         targets: targets(record, Subject::Function),
+        severity: acted.then_some(Severity::Critical),
         ..Judged::ignored(format!(
-            "{} writes to Lambda and is not in the table yet{tried}",
+            "{} writes to Lambda and is not in the table yet{tried}{by_us}",
             shown(name)
         ))
     }
@@ -261,6 +280,9 @@ fn judge_known(record: &Record, scope: &Scope, row: &Row) -> Judged {
     if targets.iter().any(|target| scope.owns(target)) {
         // One call may name others' alarms as well, or a key and its alias: the case is about ours.
         targets.retain(|target| scope.owns(target));
+    } else if let Some(role) = own_role_given(record, row, scope) {
+        // The function is what somebody made of our power: it is evidence as well.
+        targets.insert(0, role);
     }
     let own = targets.iter().find(|target| scope.owns(target));
     let name = row.base_name;
@@ -290,6 +312,30 @@ fn judge_known(record: &Record, scope: &Scope, row: &Row) -> Judged {
                     described(part)
                 ),
             ),
+            None if scope.acted(record) => {
+                let ours = scope
+                    .own_role_arn()
+                    .and_then(|role| own_tracing_attempt(record, role));
+                match ours {
+                    Some(_) => judged(
+                        Decision::Record,
+                        format!(
+                            "an attempt by the responder's own role to turn tracing on: {name} failed \
+                             with {code}; an alert unless the vault holds the intent"
+                        ),
+                    ),
+                    None => Judged {
+                        severity: Some(Severity::Critical),
+                        ..judged(
+                            Decision::Record,
+                            format!(
+                                "an attempt by the responder's own role, which never does that: {name} \
+                                 failed with {code}; somebody may hold its credentials"
+                            ),
+                        )
+                    },
+                }
+            }
             None => judged(
                 Decision::Record,
                 format!("an attempt: {name} failed with {code} and changed nothing"),
@@ -342,6 +388,12 @@ fn judge_known(record: &Record, scope: &Scope, row: &Row) -> Judged {
             ..judged(Decision::Respond, reason)
         };
     }
+    if is_automatic_scaling(record, row) {
+        return judged(
+            Decision::Record,
+            format!("{name} by Application Auto Scaling, as load or a schedule asks: {meaning}"),
+        );
+    }
     let said = format!("{name} {meaning}{}", touched(record, row));
     match row.standing {
         Standing::Ignore => judged(
@@ -365,6 +417,38 @@ fn judge_known(record: &Record, scope: &Scope, row: &Row) -> Judged {
         }
         Standing::Respond | Standing::RespondForFunctions => judged(Decision::Respond, said),
     }
+}
+
+/// The responder's own role, if the call gives it to a function. Where it was refused, the error
+/// names the role that could not be passed.
+fn own_role_given(record: &Record, row: &Row, scope: &Scope) -> Option<Target> {
+    let gives = row.service == "lambda"
+        && matches!(
+            row.base_name,
+            "CreateFunction" | "UpdateFunctionConfiguration"
+        );
+    let asked = record.request("role").and_then(Value::as_str);
+    let refused = || {
+        let (_, resource) = record.error_message()?.split_once("on resource: ")?;
+        resource.split([' ', '"', '\n']).next()
+    };
+    let role = gives.then(|| asked.or_else(refused)).flatten()?;
+    Target::from_arn(role)
+        .ok()
+        .filter(|role| role.kind == ResourceKind::Role && scope.owns(role))
+}
+
+/// Whether Application Auto Scaling moved provisioned concurrency, which it does all day where it was
+/// told to. AWS writes both fields itself; no caller can.
+fn is_automatic_scaling(record: &Record, row: &Row) -> bool {
+    const SCALING: &str = "application-autoscaling.amazonaws.com";
+    row.service == "lambda"
+        && matches!(
+            row.base_name,
+            "PutProvisionedConcurrencyConfig" | "DeleteProvisionedConcurrencyConfig"
+        )
+        && (record.text("/userIdentity/invokedBy") == Some(SCALING)
+            || record.source_address() == Some(SCALING))
 }
 
 /// Which settings a configuration change names: the field names are AWS's, the values stay out.

@@ -17,7 +17,7 @@ mod target;
 mod unwrap;
 
 pub use classify::{Classification, Decision, Scope, classify, to_trigger};
-pub use own::{OwnTracingChange, own_tracing_change};
+pub use own::{OwnTracingAttempt, OwnTracingChange, own_tracing_attempt, own_tracing_change};
 pub use record::{Record, base_name};
 pub use table::{Row, Standing, Subject, TABLE, row};
 pub use target::targets;

@@ -20,24 +20,78 @@ pub struct OwnTracingChange {
     pub revision_id: String,
 }
 
+/// What the responder would have tried itself, in vain. The caller must still find its own intent in
+/// the vault before it believes so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnTracingAttempt {
+    /// The function whose tracing was to be turned on.
+    pub function: Target,
+    /// The revision that the change was conditional on; nothing where the call was denied, since
+    /// CloudTrail leaves the parameters of denied calls out. Then any intent for the function will do.
+    pub revision_id: Option<String>,
+}
+
 /// Recognises exactly the responder's own tracing-only change: made in a session of
 /// `own_role_arn`, successful, naming nothing but the function, a revision and
-/// `tracingConfig.mode` *Active*. Parameters that are `null` count as not named; an `environment`
-/// of `{}` does not, since that is how CloudTrail writes variables it leaves out.
+/// `tracingConfig.mode` *Active*.
+///
+/// Parameters that are `null` count as not named. So does an `environment` of `{}`: CloudTrail writes
+/// it into the record of a call that named none (Stratus Red Team's `lambda-layer-extension` sends a
+/// function and layers, and its recorded event has an empty environment beside them). Variables that
+/// were sent look the same, so the record alone does not tell our call from one that replaces them:
+/// the intent for this very revision does, at which one call can succeed only.
 pub fn own_tracing_change(record: &Record, own_role_arn: &str) -> Option<OwnTracingChange> {
-    let ours = record.text("/userIdentity/type") == Some("AssumedRole")
+    let succeeded = record.error_code().is_none() && record.error_message().is_none();
+    if !succeeded || !is_configuring(record, own_role_arn) {
+        return None;
+    }
+    tracing_only(record)
+}
+
+/// Recognises the responder's own tracing-only change where it failed: somebody was faster, the role
+/// lacks permission. What else the responder's role fails at is a sign that somebody holds its
+/// credentials and looks around.
+pub fn own_tracing_attempt(record: &Record, own_role_arn: &str) -> Option<OwnTracingAttempt> {
+    if record.error_code().is_none() || !is_configuring(record, own_role_arn) {
+        return None;
+    }
+    let withheld = record
+        .raw()
+        .get("requestParameters")
+        .is_none_or(Value::is_null);
+    if withheld {
+        let message = record.error_message()?;
+        let mut functions = targets(record, Subject::Function);
+        let function = functions.pop().filter(|_| functions.is_empty())?;
+        let ours = message.contains("perform: lambda:UpdateFunctionConfiguration on resource: ")
+            && function.qualifier.is_none();
+        return ours.then_some(OwnTracingAttempt {
+            function,
+            revision_id: None,
+        });
+    }
+    tracing_only(record).map(|change| OwnTracingAttempt {
+        function: change.function,
+        revision_id: Some(change.revision_id),
+    })
+}
+
+/// Whether this is a configuration change made in a session of the role.
+fn is_configuring(record: &Record, own_role_arn: &str) -> bool {
+    record.text("/userIdentity/type") == Some("AssumedRole")
         && record.session_issuer_arn() == Some(own_role_arn)
         && record.event_source() == Some("lambda.amazonaws.com")
         && record.base_name() == Some("UpdateFunctionConfiguration")
         && record.event_type().is_none_or(|kind| kind == "AwsApiCall")
-        && record.error_code().is_none()
-        && record.error_message().is_none();
-    if !ours {
-        return None;
-    }
+}
+
+/// The function and revision of a change that names nothing but tracing.
+fn tracing_only(record: &Record) -> Option<OwnTracingChange> {
     let parameters = record.raw().get("requestParameters")?.as_object()?;
+    let is_empty = |value: &Value| value.as_object().is_some_and(serde_json::Map::is_empty);
     let only_tracing = parameters.iter().all(|(name, value)| {
         value.is_null()
+            || (name == "environment" && is_empty(value))
             || matches!(
                 name.as_str(),
                 "functionName" | "revisionId" | "tracingConfig"
@@ -93,6 +147,44 @@ mod tests {
     }
 
     #[test]
+    fn what_cloudtrail_adds_by_itself_changes_nothing() {
+        let mut record = ours();
+        record["requestParameters"]["environment"] = json!({});
+        let change = own_tracing_change(&Record::new(record), ROLE).unwrap();
+        assert_eq!(change.revision_id, "r1");
+    }
+
+    #[test]
+    fn its_own_attempt_in_vain_is_recognised_and_no_other() {
+        let mut faster = ours();
+        faster["errorCode"] = json!("PreconditionFailedException");
+        faster["responseElements"] = json!(null);
+        let attempt = own_tracing_attempt(&Record::new(faster.clone()), ROLE).unwrap();
+        assert_eq!(attempt.function.name, "billing");
+        assert_eq!(attempt.revision_id.as_deref(), Some("r1"));
+        faster["requestParameters"]["layers"] = json!([]);
+        assert_eq!(own_tracing_attempt(&Record::new(faster), ROLE), None);
+
+        let mut denied = ours();
+        denied["errorCode"] = json!("AccessDenied");
+        denied["requestParameters"] = json!(null);
+        let message = |action: &str| {
+            json!(format!(
+                "User: arn:aws:sts::111122223333:assumed-role/coldcase-respond/s is not authorized to \
+                 perform: {action} on resource: arn:aws:lambda:eu-west-1:111122223333:function:billing \
+                 because no identity-based policy allows it"
+            ))
+        };
+        denied["errorMessage"] = message("lambda:UpdateFunctionConfiguration");
+        let attempt = own_tracing_attempt(&Record::new(denied.clone()), ROLE).unwrap();
+        assert_eq!(attempt.function.name, "billing");
+        assert_eq!(attempt.revision_id, None);
+        denied["errorMessage"] = message("iam:PassRole");
+        assert_eq!(own_tracing_attempt(&Record::new(denied), ROLE), None);
+        assert_eq!(own_tracing_attempt(&Record::new(ours()), ROLE), None);
+    }
+
+    #[test]
     fn nothing_else_is() {
         let arn = "arn:aws:iam::111122223333:role/coldcase-respond-2";
         for (what, pointer, value) in [
@@ -144,7 +236,9 @@ mod tests {
             );
         }
         for (field, value) in [
-            ("environment", json!({})),
+            ("environment", json!({"variables": {}})),
+            ("environment", json!([])),
+            ("vpcConfig", json!({})),
             ("layers", json!([])),
             ("role", json!("arn:aws:iam::111122223333:role/admin")),
             ("handler", json!("evil.handler")),

@@ -24,9 +24,9 @@ pub struct RulePattern {
 }
 
 /// A rule's name (its last part), its service in the table, `source` and `eventSource`.
-/// Rules `responder-*` are about services in which only the responder's own parts matter: the
-/// template narrows them by those parts' names.
-const RULES: [(&str, &str, &str, &str); 11] = [
+/// Rules `responder-*` are about the responder's own parts only: the template narrows them by those
+/// parts' names.
+const RULES: [(&str, &str, &str, &str); 14] = [
     ("lambda", "lambda", "aws.lambda", "lambda.amazonaws.com"),
     ("iam", "iam", "aws.iam", "iam.amazonaws.com"),
     ("logs", "logs", "aws.logs", "logs.amazonaws.com"),
@@ -36,6 +36,14 @@ const RULES: [(&str, &str, &str, &str); 11] = [
         "aws.cloudtrail",
         "cloudtrail.amazonaws.com",
     ),
+    (
+        "responder-lambda",
+        "lambda",
+        "aws.lambda",
+        "lambda.amazonaws.com",
+    ),
+    ("responder-iam", "iam", "aws.iam", "iam.amazonaws.com"),
+    ("responder-logs", "logs", "aws.logs", "logs.amazonaws.com"),
     (
         "responder-events",
         "events",
@@ -66,7 +74,12 @@ pub fn rules() -> BTreeMap<&'static str, RulePattern> {
     RULES
         .into_iter()
         .map(|(rule, service, source, event_source)| {
-            let name_prefixes = prefixes(service);
+            let name_prefixes = match rule {
+                // Where another rule brings the calls on everybody's parts, this one is about our
+                // own: there each writing call matters, and whole names would not fit beside them.
+                "responder-lambda" | "responder-iam" | "responder-logs" => verbs(service),
+                _ => prefixes(service),
+            };
             (
                 rule,
                 RulePattern {
@@ -120,7 +133,21 @@ fn prefixes(service: &str) -> Vec<&'static str> {
     names
 }
 
-/// One alternative for each request parameter that may name a part.
+/// The verbs that the names in the table begin with.
+fn verbs(service: &str) -> Vec<&'static str> {
+    let mut verbs: Vec<_> = prefixes(service)
+        .into_iter()
+        .map(|name| {
+            let second = name.char_indices().skip(1).find(|(_, c)| c.is_uppercase());
+            second.map_or(name, |(end, _)| &name[..end])
+        })
+        .collect();
+    verbs.dedup();
+    verbs
+}
+
+/// One alternative for each field that may name a part. A refused call has no parameters; the
+/// template adds the part's name in the error's words.
 fn narrowing(rule: &str, own: &[Target]) -> Vec<Value> {
     let of = |kind, spell: fn(&Target) -> Vec<Value>| -> Vec<Value> {
         own.iter()
@@ -128,9 +155,41 @@ fn narrowing(rule: &str, own: &[Target]) -> Vec<Value> {
             .flat_map(spell)
             .collect()
     };
-    let name = |part: &Target| vec![json!(part.name)];
+    let name = |part: &Target| match part.name.strip_suffix('*') {
+        Some(beginning) => vec![json!({"prefix": beginning})],
+        None => vec![json!(part.name)],
+    };
     let arn = |part: &Target| vec![json!({"prefix": part.arn()})];
-    let fields: Vec<(&str, Vec<Value>)> = match rule {
+    let anywhere = |part: &Target| vec![json!({"wildcard": format!("*{}*", part.name)})];
+    let in_arn = |part: &Target| {
+        let arn = part.arn();
+        let end = arn.splitn(6, ':').last().unwrap_or_default();
+        vec![json!({"wildcard": format!("*:{end}*")})]
+    };
+    let mut fields: Vec<(&str, Vec<Value>)> = match rule {
+        // A function is named by its name, by an ARN or by a part of one, with or without a qualifier.
+        "responder-lambda" => vec![
+            ("functionName", of(ResourceKind::Function, anywhere)),
+            ("fullyQualifiedArn", of(ResourceKind::Function, anywhere)),
+            ("resource", of(ResourceKind::Function, in_arn)),
+            ("resourceArn", of(ResourceKind::Function, in_arn)),
+            ("uUID", of(ResourceKind::EventSourceMapping, name)),
+            ("uuid", of(ResourceKind::EventSourceMapping, name)),
+            (
+                "role",
+                of(ResourceKind::Role, |part| vec![json!(part.arn())]),
+            ),
+        ],
+        "responder-iam" => vec![("roleName", of(ResourceKind::Role, name))],
+        "responder-logs" => vec![
+            ("logGroupName", of(ResourceKind::LogGroup, name)),
+            ("logGroupIdentifier", {
+                let mut either = of(ResourceKind::LogGroup, name);
+                either.extend(of(ResourceKind::LogGroup, in_arn));
+                either
+            }),
+            ("resourceIdentifier", of(ResourceKind::LogGroup, in_arn)),
+        ],
         "responder-events" => vec![
             ("name", of(ResourceKind::Rule, name)),
             ("rule", of(ResourceKind::Rule, name)),
@@ -171,16 +230,21 @@ fn narrowing(rule: &str, own: &[Target]) -> Vec<Value> {
         ],
         _ => Vec::new(),
     };
-    fields
+    fields.retain(|(_, values)| !values.is_empty());
+    let mut alternatives: Vec<_> = fields
         .into_iter()
-        .filter(|(_, values)| !values.is_empty())
         .map(|(field, values)| json!({"requestParameters": {field: values}}))
-        .collect()
+        .collect();
+    let answered = of(ResourceKind::Function, in_arn);
+    if rule == "responder-lambda" && !answered.is_empty() {
+        alternatives.push(json!({"responseElements": {"functionArn": answered}}));
+    }
+    alternatives
 }
 
 /// Whether EventBridge would let `event` through `pattern`: for tests that hold a template's patterns
-/// to the table. Knows what patterns here use: exact values, `prefix`, `suffix`, `$or`, and lists in
-/// the event, of which one item must match.
+/// to the table. Knows what patterns here use: exact values, `prefix`, `suffix`, `wildcard`, `$or`, and
+/// lists in the event, of which one item must match.
 pub fn lets_through(pattern: &Value, event: &Value) -> bool {
     let Value::Object(fields) = pattern else {
         return false;
@@ -218,10 +282,30 @@ fn accepts(wanted: &Value, found: &Value) -> bool {
     if let Some((suffix, found)) = text("suffix") {
         return found.ends_with(suffix);
     }
+    if let Some((wildcard, found)) = text("wildcard") {
+        return is_like(wildcard, found);
+    }
     wanted == found
 }
 
-/// Whether a rule of this name is about services where only the responder's own parts matter.
+/// Whether `text` is `pattern`, in which `*` stands for anything.
+fn is_like(pattern: &str, text: &str) -> bool {
+    let Some((beginning, mut rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut text) = text.strip_prefix(beginning) else {
+        return false;
+    };
+    while let Some((piece, after)) = rest.split_once('*') {
+        let Some((_, following)) = text.split_once(piece) else {
+            return false;
+        };
+        (text, rest) = (following, after);
+    }
+    text.ends_with(rest)
+}
+
+/// Whether a rule of this name is about the responder's own parts only.
 pub fn is_narrowed(rule: &str) -> bool {
     rule.starts_with("responder-")
 }
@@ -244,7 +328,10 @@ mod tests {
     fn own_parts() -> Vec<Target> {
         [
             "arn:aws:lambda:eu-west-1:111122223333:function:coldcase-respond",
-            "arn:aws:events:eu-west-1:111122223333:rule/coldcase-lambda",
+            "arn:aws:lambda:eu-west-1:111122223333:event-source-mapping:7b1f7a1c-0000-4000-8000-000000000001",
+            "arn:aws:iam::111122223333:role/coldcase-RespondRole-1",
+            "arn:aws:logs:eu-west-1:111122223333:log-group:coldcase-RespondLog-1",
+            "arn:aws:events:eu-west-1:111122223333:rule/coldcase-*",
             "arn:aws:s3:::coldcase-evidence-111122223333-eu-west-1",
             "arn:aws:kms:eu-west-1:111122223333:key/0c0ffee0-1111-2222-3333-444455556666",
             "arn:aws:sqs:eu-west-1:111122223333:coldcase-events",
@@ -312,6 +399,11 @@ mod tests {
     #[test]
     fn a_rule_about_the_responder_lets_only_its_own_parts_through() {
         let patterns = event_patterns(&own_parts());
+        // What is done to others' functions, roles and logs comes by the rules about all of them.
+        let patterns: Vec<_> = patterns
+            .iter()
+            .filter(|(rule, _)| is_narrowed(rule))
+            .collect();
         let through = |service, name, request: Value| {
             let event = event(service, name, request);
             patterns
@@ -319,6 +411,55 @@ mod tests {
                 .any(|(_, pattern)| lets_through(pattern, &event))
         };
         for (service, name, field, own, other) in [
+            (
+                "lambda",
+                "PutFunctionConcurrency20171031",
+                "functionName",
+                json!("111122223333:function:coldcase-respond:live"),
+                json!("billing"),
+            ),
+            (
+                "lambda",
+                "UpdateFunctionCode20150331v2",
+                "functionName",
+                json!("coldcase-respond"),
+                json!("respond"),
+            ),
+            (
+                "lambda",
+                "DeleteEventSourceMapping20150331",
+                "uUID",
+                json!("7b1f7a1c-0000-4000-8000-000000000001"),
+                json!("7b1f7a1c-0000-4000-8000-000000000002"),
+            ),
+            (
+                "lambda",
+                "CreateFunction20150331",
+                "role",
+                json!("arn:aws:iam::111122223333:role/coldcase-RespondRole-1"),
+                json!("arn:aws:iam::111122223333:role/other"),
+            ),
+            (
+                "iam",
+                "DeleteRolePolicy",
+                "roleName",
+                json!("coldcase-RespondRole-1"),
+                json!("other"),
+            ),
+            (
+                "logs",
+                "DeleteLogGroup",
+                "logGroupName",
+                json!("coldcase-RespondLog-1"),
+                json!("/aws/lambda/billing"),
+            ),
+            (
+                "logs",
+                "PutRetentionPolicy",
+                "logGroupIdentifier",
+                json!("arn:aws:logs:eu-west-1:111122223333:log-group:coldcase-RespondLog-1:*"),
+                json!("arn:aws:logs:eu-west-1:111122223333:log-group:other"),
+            ),
             (
                 "events",
                 "DisableRule",

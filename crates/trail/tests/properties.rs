@@ -212,6 +212,163 @@ fn only_the_very_same_part_is_the_responders_own() {
 }
 
 #[test]
+fn a_part_may_be_named_by_its_beginning_and_be_in_any_region() {
+    let scope = Scope::new(
+        [
+            "arn:aws:events:eu-west-1:111122223333:rule/coldcase-*",
+            "arn:aws:events:*:111122223333:rule/coldcase-eu-west-1-*",
+        ]
+        .map(|arn| Target::from_arn(arn).unwrap()),
+        None,
+    );
+    for (arn, owned) in [
+        (
+            "arn:aws:events:eu-west-1:111122223333:rule/coldcase-lambda",
+            true,
+        ),
+        ("arn:aws:events:eu-west-1:111122223333:rule/coldcase", false),
+        (
+            "arn:aws:events:eu-west-1:111122223333:rule/coldcase-bus/nightly",
+            false,
+        ),
+        (
+            "arn:aws:events:us-east-1:111122223333:rule/coldcase-lambda",
+            false,
+        ),
+        (
+            "arn:aws:events:us-east-1:111122223333:rule/coldcase-eu-west-1-iam",
+            true,
+        ),
+        (
+            "arn:aws:events:us-east-1:444455556666:rule/coldcase-eu-west-1-iam",
+            false,
+        ),
+        (
+            "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:coldcase-errors",
+            false,
+        ),
+    ] {
+        assert_eq!(scope.owns(&Target::from_arn(arn).unwrap()), owned, "{arn}");
+    }
+}
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/coldcase-respond";
+
+/// A call on the function `billing`, by whoever it says.
+fn call(name: &str, identity: Value, request: Value) -> Value {
+    json!({
+        "eventID": "1", "eventName": name, "eventTime": "2026-11-20T09:12:33Z",
+        "eventSource": "lambda.amazonaws.com", "awsRegion": "eu-west-1",
+        "recipientAccountId": "111122223333", "userIdentity": identity, "requestParameters": request,
+    })
+}
+
+fn by_us() -> Value {
+    json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"arn": ROLE}}})
+}
+
+#[test]
+fn what_application_auto_scaling_does_by_itself_opens_no_case() {
+    let scope = Scope::default();
+    let scaling = "application-autoscaling.amazonaws.com";
+    let request = || json!({"functionName": "billing", "qualifier": "live"});
+    for name in [
+        "PutProvisionedConcurrencyConfig",
+        "DeleteProvisionedConcurrencyConfig",
+    ] {
+        let decision = |record| classify(&Record::new(record), &scope).decision;
+        let invoked = call(name, json!({"invokedBy": scaling}), request());
+        assert_eq!(decision(invoked), Decision::Record);
+        let mut sent = call(name, json!({}), request());
+        assert_eq!(decision(sent.clone()), Decision::Respond);
+        sent["sourceIPAddress"] = json!(scaling);
+        assert_eq!(decision(sent), Decision::Record);
+    }
+    let other = call(
+        "UpdateFunctionCode20150331v2",
+        json!({"invokedBy": scaling}),
+        request(),
+    );
+    assert_eq!(
+        classify(&Record::new(other), &scope).decision,
+        Decision::Respond
+    );
+}
+
+#[test]
+fn who_gives_the_responders_role_to_a_function_touches_the_responder() {
+    let scope = Scope::new([], Some(ROLE.into()));
+    for name in [
+        "CreateFunction20150331",
+        "UpdateFunctionConfiguration20150331v2",
+    ] {
+        let given = call(
+            name,
+            json!({}),
+            json!({"functionName": "billing", "role": ROLE}),
+        );
+        let made = classify(&Record::new(given), &scope);
+        assert_eq!(made.decision, Decision::Respond);
+        assert_eq!(made.severity, Some(evidence::Severity::Critical));
+        assert_eq!(made.category, Some(evidence::Category::AntiForensics));
+        let about: Vec<_> = made.targets.iter().map(Target::arn).collect();
+        let billing = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+        assert_eq!(about, [ROLE, billing], "{}", made.reason);
+        let mut refused = call(name, json!({}), Value::Null);
+        refused["errorCode"] = json!("AccessDenied");
+        refused["errorMessage"] = json!(format!(
+            "User: arn:aws:iam::111122223333:user/mallory is not authorized to perform: iam:PassRole on resource: {ROLE} because no identity-based policy allows the iam:PassRole action"
+        ));
+        let made = classify(&Record::new(refused), &scope);
+        assert_eq!(made.decision, Decision::Record);
+        assert_eq!(made.severity, Some(evidence::Severity::Critical));
+        assert_eq!(made.targets[0].arn(), ROLE);
+    }
+}
+
+#[test]
+fn what_the_responders_role_fails_at_is_critical_but_for_tracing() {
+    let scope = Scope::new([], Some(ROLE.into()));
+    let tracing = json!({"functionName": "billing", "revisionId": "r1",
+        "tracingConfig": {"mode": "Active"}, "environment": {}});
+    for (name, request, severity, words) in [
+        (
+            "UpdateFunctionCode20150331v2",
+            json!({"functionName": "billing"}),
+            evidence::Severity::Critical,
+            "which never does that",
+        ),
+        (
+            "UpdateFunctionConfiguration20150331v2",
+            json!({"functionName": "billing", "layers": []}),
+            evidence::Severity::Critical,
+            "which never does that",
+        ),
+        (
+            "UpdateFunctionConfiguration20150331v2",
+            tracing.clone(),
+            evidence::Severity::High,
+            "unless the vault holds the intent",
+        ),
+        (
+            "CreateCapacityProvider20251130",
+            json!({}),
+            evidence::Severity::Critical,
+            "never does that",
+        ),
+    ] {
+        let mut failed = call(name, by_us(), request);
+        failed["errorCode"] = json!("ResourceNotFoundException");
+        let record = Record::new(failed);
+        let made = classify(&record, &scope);
+        assert!(scope.acted(&record));
+        assert_eq!(made.decision, Decision::Record);
+        assert_eq!(made.severity, Some(severity), "{}", made.reason);
+        assert!(made.reason.contains(words), "{}", made.reason);
+    }
+}
+
+#[test]
 fn every_row_is_answered_with_a_case_on_the_responders_own_part() {
     let account = "111122223333";
     let here = |kind, name: &str| Target::aws(account, "eu-west-1", kind, name);

@@ -1,21 +1,16 @@
 //! What S3 has to hold beyond the contract: locks, encryption, one version a key, nothing half done.
 
-use super::sources::{Acted, bytes, of};
+use super::sources::{bytes, of};
 use super::{Place, cases};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, ObjectLockEnabled, ServerSideEncryption, VersioningConfiguration,
 };
-use bytes::Bytes;
 use evidence::{Sha256Digest, keys};
-use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
-use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use vault::{
-    KmsSigner, Lock, LockMode, Opened, PART_BYTES, S3Vault, Signer as _, SourceError, Vault, verify,
-};
+use std::time::Duration;
+use vault::{KmsSigner, Lock, LockMode, PART_BYTES, S3Vault, Signer as _, Vault, verify};
 
 /// An account to test in.
 pub struct Account {
@@ -220,54 +215,4 @@ pub async fn a_signature_by_kms_fits(account: &Account) {
     let pem = signer.public_key_pem().await.unwrap();
     assert_eq!(verify(&pem, &message, &signature), Ok(()));
     assert!(verify(&pem, b"other", &signature).is_err());
-}
-
-/// Streams `size_bytes` in chunks as they come from a network; kibibytes of memory at most above
-/// what was used before, and seconds.
-pub async fn memory_while_streaming(account: &Account, run: &str, size_bytes: usize) -> (u64, f64) {
-    let chunk = bytes(run, 16_000);
-    let source = |expected| {
-        let chunk = chunk.clone();
-        Acted::new(expected, move |_| {
-            let chunk = chunk.clone();
-            let chunks = (0..size_bytes.div_ceil(chunk.len())).map(move |n| {
-                // A copy, as a network makes one.
-                Ok::<_, SourceError>(Bytes::copy_from_slice(
-                    &chunk[..chunk.len().min(size_bytes - n * chunk.len())],
-                ))
-            });
-            Ok(Opened {
-                bytes: stream::iter(chunks).boxed(),
-                size_bytes: Some(size_bytes as u64),
-            })
-        })
-    };
-    let digest = {
-        use sha2::Digest as _;
-        let mut hash = sha2::Sha256::new();
-        let mut opened = vault::Source::open(&source(None)).await.unwrap();
-        while let Some(chunk) = opened.bytes.next().await {
-            hash.update(chunk.unwrap());
-        }
-        Sha256Digest::from_bytes(hash.finalize().into())
-    };
-    let vault = account.vault(Timestamp::now());
-    vault.holds("warm-up").await.unwrap();
-    fs::write("/proc/self/clear_refs", "5").unwrap();
-    let (before, began) = (peak_kib(), Instant::now());
-    let receipt = vault
-        .put_content(&source(Some(digest)), u64::MAX)
-        .await
-        .unwrap();
-    assert!(receipt.newly_stored);
-    (peak_kib() - before, began.elapsed().as_secs_f64())
-}
-
-fn peak_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

@@ -8,11 +8,13 @@ mod case;
 mod incoming;
 mod invocation;
 mod notice;
+mod permissions;
 mod ports;
 mod settings;
 mod tracing_on;
 
 pub use incoming::{DirectRequest, Incoming, Work};
+pub use permissions::{PERMISSIONS, Permission};
 pub use ports::{Notice, Notifier, Queue, QueueError, SnsNotifier, SqsQueue};
 pub use settings::{BadSetting, Settings};
 

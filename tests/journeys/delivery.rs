@@ -74,6 +74,40 @@ pub async fn invoke(account: &Account, payload: &Value) -> Value {
     payload
 }
 
+/// For a stack in which the account's administrator may handle messages; as the template stands by
+/// itself, nobody may but the responder.
+pub const REDRIVE: &str = "RedrivePrincipalArn=arn:aws:iam::111122223333:user/administrator";
+
+/// The responder's own power in this process. The role's trust is opened for it: for accounts of
+/// one's own only.
+pub async fn as_responder(account: &Account) -> aws_config::SdkConfig {
+    let role = account.output("RoleArn");
+    let trust = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": format!("arn:aws:iam::{}:root", account.account)}}]});
+    account
+        .iam()
+        .await
+        .update_assume_role_policy()
+        .role_name(role.rsplit_once('/').unwrap().1)
+        .policy_document(trust.to_string())
+        .send()
+        .await
+        .unwrap();
+    let administrator = account.config().await;
+    let credentials = aws_config::sts::AssumeRoleProvider::builder(role)
+        .session_name(account.output("FunctionName"))
+        .configure(&administrator)
+        .build()
+        .await;
+    administrator
+        .to_builder()
+        .credentials_provider(aws_sdk_lambda::config::SharedCredentialsProvider::new(
+            credentials,
+        ))
+        .build()
+}
+
 /// Puts a message into the responder's queue and waits until it is answered.
 pub async fn deliver(account: &Account, body: &str) {
     let sent = account

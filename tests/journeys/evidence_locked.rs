@@ -2,7 +2,7 @@
 //! administrator either.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::delivery::versions;
+use crate::delivery::{as_responder, versions};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{
@@ -74,9 +74,8 @@ async fn nobody_alters(account: &Account, mode: ObjectLockMode) {
             put.body(ByteStream::from_static(b"nothing to see"))
         };
         refused("overwriting", overwrite().send().await);
-        let again = overwrite().if_none_match("*").send().await.unwrap_err();
-        let status = again.raw_response().unwrap().status().as_u16();
-        assert_eq!(status, 412, "writing where something is");
+        let again = overwrite().if_none_match("*").send().await;
+        refused("writing as somebody else than the responder", again);
         let matched = overwrite().if_match(head.e_tag().unwrap()).send().await;
         refused("overwriting what is known to be there", matched);
         let copy = s3.copy_object().bucket(bucket).key(key);
@@ -135,8 +134,11 @@ async fn nobody_deletes_overwrites_shortens_or_bypasses_what_is_locked_in_compli
 
 #[tokio::test]
 async fn a_write_that_is_weaker_locked_unencrypted_unconditional_or_in_the_clear_is_refused() {
-    let account = Account::shared();
-    let (s3, bucket) = (&account.s3().await, &account.output("BucketName"));
+    let account = &Account::deployed(&[]);
+    // As the responder itself, who alone may write at all.
+    let responder = as_responder(account).await;
+    let s3 = &collectors::aws::s3_client(&responder);
+    let bucket = &account.output("BucketName");
     let other_key = aws_sdk_kms::Client::new(&account.config().await)
         .create_key()
         .send()
@@ -182,6 +184,11 @@ async fn a_write_that_is_weaker_locked_unencrypted_unconditional_or_in_the_clear
         .server_side_encryption(ServerSideEncryption::AwsKms)
         .ssekms_key_id(account.output("BucketKeyArn"));
     good.send().await.unwrap();
+    let overwrite = put().send().await.unwrap_err();
+    let status = overwrite.raw_response().unwrap().status().as_u16();
+    assert_eq!(status, 412, "writing where something is");
+    let delete = s3.delete_object().bucket(bucket).key(key);
+    refused("deleting as the responder", delete.send().await);
 }
 
 /// Every object of the bucket: its lock said explicitly, its key, its checksum.

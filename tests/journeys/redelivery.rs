@@ -1,7 +1,7 @@
 //! Twice is once: an event delivered again, in parallel or after everything is done, changes nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::delivery::{batch, deliver, envelope, invoke, record, records, versions};
+use crate::delivery::{REDRIVE, batch, deliver, envelope, invoke, record, records, versions};
 use aws_sdk_sqs::types::QueueAttributeName;
 use coldcase_tests::{Account, Victim};
 use evidence::{CustodyAction, keys};
@@ -34,7 +34,7 @@ async fn is_one_sealed_case(account: &Account, victim: &Victim, event_id: &str) 
 
 #[tokio::test]
 async fn an_event_delivered_again_in_parallel_and_after_all_is_done_is_one_sealed_case() {
-    let account = Account::shared();
+    let account = &Account::deployed(&[REDRIVE]);
     let victim = account.victim("again").await;
     account.case_of(&victim.name, "CreateFunction").await;
     account.tamper(&victim.name).await;
@@ -114,7 +114,7 @@ async fn of_a_batch_with_one_bad_message_only_that_one_is_delivered_again() {
 
 #[tokio::test]
 async fn a_message_that_can_never_be_answered_ends_in_the_dead_letters_unchanged() {
-    let account = Account::deployed(&[]);
+    let account = Account::deployed(&[REDRIVE]);
     let sqs = account.sqs().await;
     let queue = account.output("QueueUrl");
     let attribute = |name| {

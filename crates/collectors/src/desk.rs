@@ -5,6 +5,8 @@ use evidence::{ArtifactKind, CaseId, Exhibit, Request, Sha256Digest, file_name, 
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 use vault::{Source, Vault, VaultError};
 
 /// Tells the time; only mains make one.
@@ -17,6 +19,7 @@ pub struct Desk {
     case: CaseId,
     clock: Clock,
     limit_bytes: u64,
+    deadline: Option<Instant>,
 }
 
 impl Desk {
@@ -27,6 +30,35 @@ impl Desk {
             case,
             clock,
             limit_bytes,
+            deadline: None,
+        }
+    }
+
+    /// A desk that is cleared at `deadline`: what is under way then ends with what it has.
+    pub fn until(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Whether the deadline has passed.
+    pub fn is_out_of_time(&self) -> bool {
+        self.is_out_of_time_in(Duration::ZERO)
+    }
+
+    /// Whether the deadline will have passed after `pause`.
+    pub fn is_out_of_time_in(&self, pause: Duration) -> bool {
+        self.deadline
+            .is_some_and(|deadline| deadline <= Instant::now() + pause)
+    }
+
+    /// Does `work` until the deadline; whether it came to its end.
+    pub async fn in_time(&self, work: impl Future<Output = ()>) -> bool {
+        match self.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, work).await.is_ok(),
+            None => {
+                work.await;
+                true
+            }
         }
     }
 

@@ -84,6 +84,7 @@ pub struct Inquiry<'a> {
     absent: Option<String>,
     findings: Vec<Finding>,
     next: Vec<Request>,
+    transient: bool,
 }
 
 impl<'a> Inquiry<'a> {
@@ -100,6 +101,7 @@ impl<'a> Inquiry<'a> {
             absent: None,
             findings: Vec::new(),
             next: Vec::new(),
+            transient: false,
         }
     }
 
@@ -133,6 +135,7 @@ impl<'a> Inquiry<'a> {
             .as_ref()
             .err()
             .map(|error| refusal(api, about, error));
+        self.transient |= result.as_ref().err().is_some_and(is_transient);
         self.note_call(api, about, started_at, refusal.as_ref());
         match result {
             Ok(output) => {
@@ -318,6 +321,7 @@ impl<'a> Inquiry<'a> {
             },
             findings: self.findings,
             next: self.next,
+            transient: self.transient,
         }
     }
 

@@ -13,11 +13,10 @@ pub use desk::{Clock, Desk};
 pub use inquiry::{Inquiry, RawReply, Refusal};
 
 use async_trait::async_trait;
-use evidence::{Acquisition, Finding, OpenCase, Outcome, Permission, Request};
-use futures_util::StreamExt as _;
+use evidence::{Acquisition, ArtifactKind, Call, Finding, OpenCase, Outcome, Permission, Request};
 use futures_util::stream::FuturesUnordered;
-use std::collections::BTreeSet;
-use std::pin::pin;
+use futures_util::{FutureExt as _, StreamExt as _};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Fetches the artifacts of one target.
@@ -42,61 +41,88 @@ pub struct Gathered {
     pub findings: Vec<Finding>,
     /// Wanted because of what was found: the layers that a configuration names.
     pub next: Vec<Request>,
+    /// Whether something failed in a way that may pass: throttling, a time-out.
+    pub transient: bool,
 }
 
+/// The most requests of one case. Whoever can make aliases can make thousands.
+const MOST_REQUESTS: usize = 500;
+
+/// How long to wait before a request that failed in passing is carried out again. An account's API
+/// rate is shared: somebody who floods it must not get a case without code.
+const AGAIN_AFTER: [Duration; 3] = [
+    Duration::from_secs(2),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+];
+
 /// Carries out a collector's plan and everything it leads to, at most `parallel` requests at a
-/// time, and records each in the case. What is not done when `time_limit` has passed is recorded
-/// as *failed*: a case with a gap, sealed, is worth more than none.
+/// time, and records each in the case. What is not begun at the desk's deadline is recorded as
+/// *failed*: a case with a gap, sealed, is worth more than none.
 ///
 /// `parallel` keeps within the provider's limits together with the SDK's own retries: Lambda's
 /// control plane answers 15 requests a second in an account and Region.
-pub async fn gather(
-    collector: &dyn Collector,
-    desk: &Desk,
-    case: &mut OpenCase,
-    parallel: usize,
-    time_limit: Duration,
-) {
+pub async fn gather(collector: &dyn Collector, desk: &Desk, case: &mut OpenCase, parallel: usize) {
     let mut waiting: BTreeSet<Request> = collector.plan().into_iter().collect();
     let mut asked = waiting.clone();
-    let mut done = BTreeSet::new();
+    let mut too_many: BTreeMap<ArtifactKind, usize> = BTreeMap::new();
+    let mut calls_before: BTreeMap<Request, (usize, Vec<Call>)> = BTreeMap::new();
     let mut running = FuturesUnordered::new();
-    let mut out_of_time = pin!(tokio::time::sleep(time_limit));
     loop {
-        while running.len() < parallel.max(1) {
+        while running.len() < parallel.max(1) && !desk.is_out_of_time() {
             let Some(request) = waiting.pop_first() else {
                 break;
             };
             running.push(collector.collect(desk, request));
         }
-        let gathered = tokio::select! {
-            biased;
-            next = running.next() => match next {
-                Some(gathered) => gathered,
-                None => return,
-            },
-            () = &mut out_of_time => break,
+        let Some(mut gathered) = running.next().await else {
+            break;
         };
+        let request = gathered.acquisition.request.clone();
+        let (tries, before) = calls_before.entry(request.clone()).or_default();
+        before.append(&mut gathered.acquisition.calls);
+        if gathered.transient
+            && let Some(pause) = AGAIN_AFTER.get(*tries)
+            && !desk.is_out_of_time_in(*pause)
+        {
+            *tries += 1;
+            running.push(
+                async move {
+                    tokio::time::sleep(*pause).await;
+                    collector.collect(desk, request).await
+                }
+                .boxed(),
+            );
+            continue;
+        }
+        gathered.acquisition.calls = std::mem::take(before);
         for request in gathered.next {
-            if asked.insert(request.clone()) {
+            if asked.len() >= MOST_REQUESTS && !asked.contains(&request) {
+                *too_many.entry(request.artifact).or_default() += 1;
+            } else if asked.insert(request.clone()) {
                 waiting.insert(request);
             }
         }
-        done.insert(gathered.acquisition.request.clone());
         record(case, gathered.acquisition, gathered.findings);
     }
-    drop(running);
-    for request in asked.difference(&done) {
-        let unfinished = Acquisition {
-            request: request.clone(),
-            target: case.target().clone(),
-            result: Outcome::Failed {
-                why: format!("not finished within {} s", time_limit.as_secs()),
-            },
-            calls: Vec::new(),
-            exhibits: Vec::new(),
-        };
-        record(case, unfinished, Vec::new());
+    for request in waiting {
+        let why = "not asked for: the function's time was up".to_owned();
+        record(case, not_collected(case, request, why), Vec::new());
+    }
+    for (artifact, count) in too_many {
+        let request = Request::one(artifact, format!("{count} more"));
+        let why = format!("not asked for: more than {MOST_REQUESTS} requests in one case");
+        record(case, not_collected(case, request, why), Vec::new());
+    }
+}
+
+fn not_collected(case: &OpenCase, request: Request, why: String) -> Acquisition {
+    Acquisition {
+        request,
+        target: case.target().clone(),
+        result: Outcome::Failed { why },
+        calls: Vec::new(),
+        exhibits: Vec::new(),
     }
 }
 

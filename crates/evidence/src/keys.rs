@@ -4,7 +4,7 @@
 //! cases/CASE/exhibits/NAME.DIGEST12.EXT   what a call answered; small
 //! content/SHA256                          packages, layers, images; stored once, shared by cases
 //! cases/CASE/manifest-NNNN.json           an in-toto statement in canonical JSON; 0000 is the case, later ones its addenda
-//! cases/CASE/manifest-NNNN.sha256         its exhibits' digests, for `sha256sum -c` in this folder
+//! cases/CASE/manifest-NNNN.sha256         digests of its exhibits and of the manifest before, for `sha256sum -c` in this folder
 //! cases/CASE/manifest-NNNN.sig            the signature over it (DSSE pre-authentication encoding), DER
 //! cases/CASE/manifest-NNNN.dsse.json      the same as a DSSE envelope; written last: its presence means sealed
 //! cases/CASE/signer-ID.pem                the public key, for convenience; take the trusted one from elsewhere
@@ -57,9 +57,10 @@ pub fn envelope(id: &CaseId, sequence: u32) -> String {
     format!("cases/{id}/manifest-{sequence:04}.dsse.json")
 }
 
-/// The public key that a case was signed with, by its key id.
+/// The public key that a case was signed with, by the first 16 digits of its key id.
 pub fn signer(id: &CaseId, key_id: &str) -> String {
-    format!("cases/{id}/signer-{}.pem", file_name(key_id, 16))
+    let beginning = key_id.get(..16).unwrap_or(key_id);
+    format!("cases/{id}/signer-{}.pem", file_name(beginning, 32))
 }
 
 /// That somebody was told of a case.

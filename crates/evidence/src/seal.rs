@@ -74,7 +74,8 @@ impl Statement {
     }
 }
 
-/// The digests of a manifest's exhibits as `sha256sum -c` reads them in the case's own folder.
+/// The digests of a manifest's exhibits, and of the manifest before it, as `sha256sum -c` reads
+/// them in the case's own folder.
 pub(crate) fn sums(manifest: &Manifest) -> String {
     let folder = crate::keys::case(&manifest.case_id);
     let mut lines: Vec<String> = manifest
@@ -87,6 +88,13 @@ pub(crate) fn sums(manifest: &Manifest) -> String {
             format!("{}  {path}\n", exhibit.sha256)
         })
         .collect();
+    if let (Some(previous), Some(sequence)) =
+        (manifest.previous_sha256, manifest.sequence.checked_sub(1))
+    {
+        let key = crate::keys::manifest(&manifest.case_id, sequence);
+        let name = key.strip_prefix(&folder).unwrap_or(&key);
+        lines.push(format!("{previous}  {name}\n"));
+    }
     lines.sort();
     lines.dedup();
     lines.concat()

@@ -174,7 +174,7 @@ impl Target {
 
     fn parse_arn(arn: &str) -> Option<Self> {
         let mut parts = arn.splitn(6, ':');
-        let ("arn", Some(_partition), Some(service), Some(region), Some(account), Some(resource)) = (
+        let ("arn", Some(partition), Some(service), Some(region), Some(account), Some(resource)) = (
             parts.next()?,
             parts.next(),
             parts.next(),
@@ -184,10 +184,12 @@ impl Target {
         ) else {
             return None;
         };
-        let region = if region.is_empty() {
-            "us-east-1"
-        } else {
-            region
+        // Where a global service's events are, in each partition.
+        let region = match (region, partition) {
+            ("", "aws-cn") => "cn-north-1",
+            ("", "aws-us-gov") => "us-gov-west-1",
+            ("", _) => "us-east-1",
+            (region, _) => region,
         };
         let of =
             |kind, name: &str| (!name.is_empty()).then(|| Self::aws(account, region, kind, name));
@@ -311,6 +313,8 @@ mod tests {
             "arn:aws-cn:lambda:cn-north-1:111122223333:function:billing",
             "arn:aws:iam::111122223333:role/billing-role",
             "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
+            "arn:aws-us-gov:iam::111122223333:role/billing-role",
+            "arn:aws-cn:iam::aws:policy/ReadOnlyAccess",
             "arn:aws:kms:eu-west-1:111122223333:key/0c0ffee0-1111-2222-3333-444455556666",
             "arn:aws:s3:::evidence",
             "arn:aws:events:eu-west-1:111122223333:rule/coldcase-lambda",

@@ -430,27 +430,23 @@ impl S3Vault {
         };
         let mut flow = Flow::open(source, limit_bytes).await?;
         let part_bytes = self.part_bytes(flow.announced());
-        if let (Some(known), Some(there)) = (known, there) {
-            // Hashed in the same parts in which it was once sent: S3's checksum is over those.
-            let mut parts = Parts::new(part_bytes);
-            while let Some(bytes) = flow.next().await? {
-                parts.update(&bytes);
-            }
-            let measured = flow.measured();
-            if measured.sha256 != known {
-                return Ok(Pass::Other(measured.sha256));
-            }
-            return Ok(Pass::Kept(
-                self.found(measured, &there, Some(&parts), until).await?,
-            ));
-        }
         let mut buffer = BytesMut::new();
+        if let (Some(known), Some(there)) = (known, there) {
+            return self
+                .prove(flow, &buffer, part_bytes, known, &there, until)
+                .await;
+        }
         flow.fill(&mut buffer, UNHURRIED_BYTES.min(part_bytes))
             .await?;
         // From here on memory is taken, by one transfer at a time.
-        let _turn = match flow.at_end().await? {
-            true => None,
-            false => self.turn.acquire().await.ok(),
+        let mut waited = false;
+        let _turn = match (flow.at_end().await?, self.turn.try_acquire()) {
+            (true, _) => None,
+            (false, Ok(turn)) => Some(turn),
+            (false, Err(_)) => {
+                waited = true;
+                self.turn.acquire().await.ok()
+            }
         };
         if !flow.at_end().await? {
             let announced = flow.announced().and_then(|n| usize::try_from(n).ok());
@@ -473,8 +469,42 @@ impl S3Vault {
         let Some(known) = known else {
             return Ok(Pass::Other(flow.measure().await?.sha256));
         };
+        // While this one waited for its turn, another artifact may have been the same content.
+        if waited && let Some(there) = self.head(&keys::content(&known)).await? {
+            return self
+                .prove(flow, &buffer, part_bytes, known, &there, until)
+                .await;
+        }
         let begun = Begun::create(self, known, source.media_type(), until).await?;
         begun.send(flow, buffer, part_bytes, until).await
+    }
+}
+
+impl S3Vault {
+    /// The content is there: the source is read to its end all the same, because the provider's
+    /// word is not proof, but not stored again. `read` is what was read of it already.
+    async fn prove(
+        &self,
+        mut flow: Flow,
+        read: &[u8],
+        part_bytes: usize,
+        known: Sha256Digest,
+        there: &HeadObjectOutput,
+        until: Until,
+    ) -> Result<Pass, VaultError> {
+        // Hashed in the same parts in which it was once sent: S3's checksum is over those.
+        let mut parts = Parts::new(part_bytes);
+        parts.update(read);
+        while let Some(bytes) = flow.next().await? {
+            parts.update(&bytes);
+        }
+        let measured = flow.measured();
+        if measured.sha256 != known {
+            return Ok(Pass::Other(measured.sha256));
+        }
+        Ok(Pass::Kept(
+            self.found(measured, there, Some(&parts), until).await?,
+        ))
     }
 }
 

@@ -58,16 +58,21 @@ pub async fn seal(
     signer: &dyn Signer,
     draft: Draft,
 ) -> Result<SealedCase, SealError> {
-    let draft = put_or_adopt(vault, draft).await?;
+    let key = async { Ok(signer.public_key_pem().await?) };
+    let ((draft, fresh), pem) = tokio::try_join!(put_or_adopt(vault, draft), key)?;
     let (id, sequence) = (draft.manifest().case_id.clone(), draft.manifest().sequence);
-    vault
-        .put_once(&keys::sums(&id, sequence), draft.sums().into(), TEXT)
-        .await?;
-    let pem = signer.public_key_pem().await?;
-    let signature = sign_or_adopt(vault, signer, &pem, &draft).await?;
-    vault
-        .put_once(&keys::signer(&id, &signature.key_id), pem.into(), PEM)
-        .await?;
+    let key_id = PublicPart::read(&pem)
+        .map_err(|error| SignError::WrongKey(error.to_string()))?
+        .key_id;
+    let put = async |key: String, text: String, media_type: &str| {
+        vault.put_once(&key, text.into(), media_type).await?;
+        Ok::<(), SealError>(())
+    };
+    let ((), (), signature) = tokio::try_join!(
+        put(keys::sums(&id, sequence), draft.sums(), TEXT),
+        put(keys::signer(&id, &key_id), pem.clone(), PEM),
+        sign_or_adopt(vault, signer, &pem, &key_id, &draft, fresh),
+    )?;
     let key = keys::envelope(&id, sequence);
     let bad = |cause| SealError::BadManifest {
         key: key.clone(),
@@ -106,13 +111,13 @@ pub async fn unfinished(
     id: &CaseId,
     sequence: u32,
 ) -> Result<Option<Draft>, SealError> {
-    if vault.holds(&keys::envelope(id, sequence)).await? {
-        return Ok(None);
-    }
     let key = keys::manifest(id, sequence);
     let Some(bytes) = found(vault.get(&key).await)? else {
         return Ok(None);
     };
+    if vault.holds(&keys::envelope(id, sequence)).await? {
+        return Ok(None);
+    }
     let draft = adopt(&key, bytes.to_vec())?;
     let manifest = draft.manifest();
     if (&manifest.case_id, manifest.sequence) != (id, sequence) {
@@ -121,15 +126,15 @@ pub async fn unfinished(
     Ok(Some(draft))
 }
 
-/// The first manifest written is the case's.
-async fn put_or_adopt(vault: &dyn Vault, draft: Draft) -> Result<Draft, SealError> {
+/// The first manifest written is the case's. Says whether that was ours, now.
+async fn put_or_adopt(vault: &dyn Vault, draft: Draft) -> Result<(Draft, bool), SealError> {
     let ours = draft.manifest();
     let key = keys::manifest(&ours.case_id, ours.sequence);
     match vault
         .put_once(&key, draft.bytes().to_vec().into(), JSON)
         .await
     {
-        Ok(_) => return Ok(draft),
+        Ok(receipt) => return Ok((draft, receipt.newly_stored)),
         Err(VaultError::Conflict { .. }) => {}
         Err(error) => return Err(error.into()),
     }
@@ -150,7 +155,7 @@ async fn put_or_adopt(vault: &dyn Vault, draft: Draft) -> Result<Draft, SealErro
         attempt = theirs.responder.attempt,
         "took over the manifest of another attempt"
     );
-    Ok(adopted)
+    Ok((adopted, false))
 }
 
 /// ECDSA signatures differ from one signing to the next: the first one written is the case's.
@@ -158,28 +163,28 @@ async fn sign_or_adopt(
     vault: &dyn Vault,
     signer: &dyn Signer,
     pem: &str,
+    own_key_id: &str,
     draft: &Draft,
+    fresh: bool,
 ) -> Result<Signature, SealError> {
     let key = keys::signature(&draft.manifest().case_id, draft.manifest().sequence);
     let message = draft.pre_authentication();
-    let own_key_id = PublicPart::read(pem)
-        .map_err(|error| SignError::WrongKey(error.to_string()))?
-        .key_id;
     let verified = |signature: Signature| match verify(pem, &message, &signature) {
         Ok(()) => Ok(signature),
         Err(cause) => Err(SealError::OtherSigner {
             key: key.clone(),
-            key_id: own_key_id.clone(),
+            key_id: own_key_id.to_owned(),
             cause,
         }),
     };
     let adopt = |der: bytes::Bytes| {
         verified(Signature {
-            key_id: own_key_id.clone(),
+            key_id: own_key_id.to_owned(),
             der: der.to_vec(),
         })
     };
-    if let Some(there) = found(vault.get(&key).await)? {
+    // Nobody can have signed a manifest that was not there before.
+    if !fresh && let Some(there) = found(vault.get(&key).await)? {
         return adopt(there);
     }
     let signature = verified(signer.sign(&message).await?)?;

@@ -7,7 +7,7 @@ use collectors::aws::Aws;
 use collectors::{Desk, gather};
 use evidence::{
     Acquisition, ArtifactKind, CaseId, CustodyAction, OpenCase, Outcome, Request, ResourceKind,
-    SealedCase, keys,
+    SealedCase, Trigger, keys,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -19,14 +19,19 @@ use vault::VaultError;
 const TIME_TO_SEAL: Duration = Duration::from_secs(100);
 
 /// The sequence number of the addendum that says what came of tracing.
-const TRACING_ADDENDUM: u32 = 1;
+pub(crate) const TRACING_ADDENDUM: u32 = 1;
 
 impl Responder {
     pub(crate) async fn work(&self, work: Work, attempt: &Attempt) -> Result<Done, RespondError> {
         let id = CaseId::derive(&work.trigger, &work.target);
-        let case = match vault::sealed(&*self.vault, &id, 0).await? {
-            Some(case) => case,
-            None => self.seal_case(&id, &work, attempt).await?,
+        let (sealed, unfinished) = tokio::try_join!(
+            vault::sealed(&*self.vault, &id, 0),
+            vault::unfinished(&*self.vault, &id, 0),
+        )?;
+        let case = match (sealed, unfinished) {
+            (Some(case), _) => case,
+            (None, Some(draft)) => vault::seal(&*self.vault, &*self.signer, draft).await?,
+            (None, None) => self.seal_case(&id, &work, attempt).await?,
         };
         // Preserve first: only a sealed case gets this far.
         let tracing = match work.target.kind {
@@ -49,46 +54,49 @@ impl Responder {
         })
     }
 
-    /// Opens the case, acquires and seals; or finishes what an attempt before this one left.
+    /// Opens the case, acquires and seals.
     async fn seal_case(
         &self,
         id: &CaseId,
         work: &Work,
         attempt: &Attempt,
     ) -> Result<SealedCase, RespondError> {
-        if let Some(draft) = vault::unfinished(&*self.vault, id, 0).await? {
-            return Ok(vault::seal(&*self.vault, &*self.signer, draft).await?);
-        }
         let mut case = OpenCase::open(
             work.trigger.clone(),
             work.target.clone(),
             self.identity(attempt),
             self.now(),
         );
-        let Some(clients) = self.clients_of(&work.target.region) else {
-            return Err(RespondError::BadInput("no Region is configured".to_owned()));
-        };
-        let collector = Aws::new(
-            clients.clone(),
-            work.target.clone(),
-            Self::facts(work),
-            self.settings.versions,
-        );
-        let desk = Desk::new(
-            Arc::clone(&self.vault),
-            id.clone(),
-            Arc::clone(&self.clock),
-            self.settings.limit_bytes,
-        );
-        let time_limit = attempt.time_left.saturating_sub(TIME_TO_SEAL);
-        gather(
-            &collector,
-            &desk,
-            &mut case,
-            self.settings.parallel,
-            time_limit,
-        )
-        .await;
+        match self.regions.of(&work.target.region) {
+            Some(clients) => {
+                let collector = Aws::new(
+                    clients,
+                    work.target.clone(),
+                    Self::facts(work),
+                    self.settings.versions,
+                );
+                let desk = Desk::new(
+                    Arc::clone(&self.vault),
+                    id.clone(),
+                    Arc::clone(&self.clock),
+                    self.settings.limit_bytes,
+                );
+                let time_to_seal = attempt.deadline.checked_sub(TIME_TO_SEAL);
+                let desk = desk.until(time_to_seal.unwrap_or(attempt.deadline));
+                gather(&collector, &desk, &mut case, self.settings.parallel).await;
+            }
+            // A record can name any place; nothing may be asked of one that is none.
+            None => case.record(Acquisition {
+                request: Request::whole(ArtifactKind::TriggerEvent),
+                target: work.target.clone(),
+                result: Outcome::Failed {
+                    why: "the event names a Region that is none; nothing was asked there"
+                        .to_owned(),
+                },
+                calls: Vec::new(),
+                exhibits: Vec::new(),
+            }),
+        }
         if !work.gaps.is_empty() {
             case.record(Acquisition {
                 request: Request::whole(ArtifactKind::FunctionsConcerned),
@@ -136,7 +144,8 @@ impl Responder {
         ))
     }
 
-    /// Tells of a case once; twice if a crash comes in between, rather than never.
+    /// Tells of a case once; twice if a crash comes in between, rather than never. Where nobody can be
+    /// told, the queue has it tried again; the case is sealed already.
     async fn tell_of(&self, case: &SealedCase, tracing: Option<&str>) -> Result<(), RespondError> {
         let key = keys::notified(&case.manifest().case_id);
         if self.vault.holds(&key).await? {
@@ -144,8 +153,14 @@ impl Responder {
         }
         let about_responder = self.settings.own.owns(&case.manifest().target);
         let notice = notice::of_case(case, about_responder, &self.settings.bucket, tracing);
-        if !self.tell(notice).await {
-            return Ok(());
+        match (self.tell(&notice).await, &case.manifest().trigger) {
+            (Ok(()), _) => {}
+            // Whoever asked has the answer in hand.
+            (Err(error), Trigger::Person { .. }) => {
+                tracing::error!(%error, "the case is sealed all the same");
+                return Ok(());
+            }
+            (Err(error), Trigger::CloudTrailEvent { .. }) => return Err(error),
         }
         let note = json!({ "notified_at": self.now() }).to_string();
         match self.vault.put_once(&key, note.into(), JSON).await {

@@ -19,13 +19,15 @@ pub use ports::{Notice, Notifier, Queue, QueueError, SnsNotifier, SqsQueue};
 pub use settings::{BadSetting, Settings};
 
 use collectors::Clock;
-use collectors::aws::{Clients, TriggerFacts, functions_concerned};
-use evidence::{CaseId, Responder as ResponderIdentity, Target, Trigger, keys};
+use collectors::aws::{Regions, TriggerFacts, functions_concerned};
+use evidence::{
+    CaseId, Responder as ResponderIdentity, Severity, Sha256Digest, Target, Trigger, keys,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::time::Instant;
 use trail::{Classification, Decision, Record};
 use vault::{Signer, Vault, VaultError};
 
@@ -37,8 +39,8 @@ pub struct Responder {
     pub signer: Arc<dyn Signer>,
     /// What time it is.
     pub clock: Clock,
-    /// The clients of each Region that has functions; the stack's own first.
-    pub clients: Vec<Clients>,
+    /// The Regions that have functions; the stack's own first.
+    pub regions: Regions,
     /// Where an event on many functions is spread out.
     pub queue: Arc<dyn Queue>,
     /// Who is told.
@@ -52,8 +54,8 @@ pub struct Responder {
 pub struct Attempt {
     /// The Lambda request id, or a process's own.
     pub id: String,
-    /// Until the function's time limit.
-    pub time_left: Duration,
+    /// The function's time limit.
+    pub deadline: Instant,
 }
 
 /// What was done about one thing that came in.
@@ -113,6 +115,9 @@ pub enum RespondError {
     /// A message could not be passed on.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// Nobody could be told; what is sealed stays sealed.
+    #[error("nobody could be told: {0}")]
+    Untold(String),
 }
 
 impl Responder {
@@ -212,7 +217,7 @@ impl Responder {
                 targets.insert(target.clone(), Vec::new());
                 continue;
             }
-            let located = functions_concerned(&self.clients, target).await?;
+            let located = functions_concerned(self.regions.named(), target).await?;
             for found in located.targets {
                 // Gaps belong into the case of what was searched for.
                 let gaps = if found == *target {
@@ -275,28 +280,37 @@ impl Responder {
         }
     }
 
-    /// Keeps an event that opens no case.
+    /// Keeps an event that opens no case. An attempt on the responder itself is told as well.
     async fn write_down(
         &self,
         record: &Record,
         classification: Classification,
     ) -> Result<Done, RespondError> {
-        let event_id = classification.event_id.clone().unwrap_or_default();
-        let occurred_at = record.occurred_at().unwrap_or_else(|| (self.clock)());
+        let note = json!({ "classification": classification, "record": record.raw() }).to_string();
+        let event_id = match &classification.event_id {
+            Some(event_id) => event_id.clone(),
+            None => Sha256Digest::of(&note).to_string(),
+        };
+        let occurred_at = record.occurred_at().unwrap_or_else(|| self.now());
         let key = keys::attempt(occurred_at, &event_id);
         let reason = classification.reason.clone();
-        if classification
-            .targets
-            .iter()
-            .any(|target| self.settings.own.owns(target))
-        {
-            self.tell(notice::of_attempt(&classification, record)).await;
-        }
-        let note = json!({ "classification": classification, "record": record.raw() }).to_string();
         match self.vault.put_once(&key, note.into(), JSON).await {
-            Ok(_) | Err(VaultError::Conflict { .. }) => Ok(Done::Recorded { key, reason }),
-            Err(error) => Err(error.into()),
+            Ok(_) | Err(VaultError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
+        if self.is_about_us(record, &classification) {
+            self.tell(&notice::of_attempt(&classification, record))
+                .await?;
+        }
+        Ok(Done::Recorded { key, reason })
+    }
+
+    /// Whether somebody tried something on the responder, or with its role.
+    fn is_about_us(&self, record: &Record, classification: &Classification) -> bool {
+        let own = |target: &Target| self.settings.own.owns(target);
+        classification.targets.iter().any(own)
+            || classification.severity == Some(Severity::Critical)
+                && self.settings.own.acted(record)
     }
 
     /// Whether this event is our own turning tracing on: exactly that, by our own role, at a
@@ -314,15 +328,12 @@ impl Responder {
         Ok(known.then(|| "coldcase itself turned tracing on, as a sealed case says".to_owned()))
     }
 
-    /// Tells somebody; that it failed is logged and stops nothing.
-    async fn tell(&self, notice: Notice) -> bool {
-        match self.notifier.notify(&notice).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(%error, subject = notice.subject, "nobody could be told");
-                false
-            }
-        }
+    /// Tells somebody.
+    async fn tell(&self, notice: &Notice) -> Result<(), RespondError> {
+        self.notifier
+            .notify(notice)
+            .await
+            .map_err(RespondError::Untold)
     }
 
     fn identity(&self, attempt: &Attempt) -> ResponderIdentity {
@@ -336,14 +347,6 @@ impl Responder {
 
     fn now(&self) -> jiff::Timestamp {
         (self.clock)()
-    }
-
-    /// The clients of a Region; the stack's own for what has none of its own.
-    fn clients_of(&self, region: &str) -> Option<&Clients> {
-        self.clients
-            .iter()
-            .find(|clients| clients.region() == region)
-            .or_else(|| self.clients.first())
     }
 
     fn facts(work: &Work) -> TriggerFacts {

@@ -1,31 +1,31 @@
 //! The Lambda function: reads the environment, builds the ports, answers.
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use collectors::aws::{Clients, http_client, s3_client};
+use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use collectors::aws::{Regions, http_client, s3_client};
 use lambda_runtime::{LambdaEvent, service_fn};
 use respond::{Attempt, Responder, Settings, SnsNotifier, SqsQueue};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::{EnvFilter, Layer as _, prelude::*};
 use vault::{KmsSigner, S3Vault};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .without_time()
-        .with_ansi(false)
-        .init();
+    log();
     let responder = &responder().await?;
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
         let attempt = Attempt {
             id: event.context.request_id.clone(),
-            time_left: event
-                .context
-                .deadline()
-                .duration_since(SystemTime::now())
-                .unwrap_or_default(),
+            deadline: Instant::now()
+                + event
+                    .context
+                    .deadline()
+                    .duration_since(SystemTime::now())
+                    .unwrap_or_default(),
         };
         Ok::<_, lambda_runtime::Error>(responder.invoke(event.payload, &attempt).await?)
     }))
@@ -46,11 +46,7 @@ async fn responder() -> anyhow::Result<Responder> {
         .load()
         .await;
     let clock: collectors::Clock = Arc::new(jiff::Timestamp::now);
-    let clients = settings
-        .regions
-        .iter()
-        .map(|region| Clients::new(&in_region(&config, region)))
-        .collect();
+    let regions = Regions::new(&config, &settings.regions);
     Ok(Responder {
         vault: Arc::new(S3Vault::new(
             s3_client(&config),
@@ -64,7 +60,7 @@ async fn responder() -> anyhow::Result<Responder> {
             settings.signing_key.clone(),
         )),
         clock,
-        clients,
+        regions,
         queue: Arc::new(SqsQueue {
             client: aws_sdk_sqs::Client::new(&config),
             url: settings.queue_url.clone(),
@@ -77,9 +73,25 @@ async fn responder() -> anyhow::Result<Responder> {
     })
 }
 
-fn in_region(config: &SdkConfig, region: &str) -> SdkConfig {
-    config
-        .to_builder()
-        .region(Region::new(region.to_owned()))
-        .build()
+/// JSON lines, as much as RUST_LOG says. Below *info* only our own: the SDK writes requests and
+/// replies there, signed URLs and environments included.
+fn log() {
+    let harmless = filter_fn(|line| {
+        *line.level() <= Level::INFO || OWN.iter().any(|own| line.target().starts_with(own))
+    });
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .without_time()
+        .with_filter(EnvFilter::from_default_env())
+        .with_filter(harmless);
+    tracing_subscriber::registry().with(lines).init();
 }
+
+/// Where our own lines come from.
+const OWN: [&str; 5] = [
+    "respond",
+    "bootstrap_respond",
+    "collectors",
+    "trail",
+    "vault",
+];

@@ -126,10 +126,7 @@ fn line(text: &str, longest: usize) -> String {
     text.chars()
         .take(longest)
         .map(|c| match c {
-            '\u{200e}'
-            | '\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' => '?',
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
             c if c.is_control() => '?',
             c => c,
         })

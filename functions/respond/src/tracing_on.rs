@@ -5,11 +5,14 @@
 //! optimistic with `RevisionId`; with the intent in the vault before the call, so that our own event
 //! can be told from an attacker's. The role is never edited.
 
+use crate::case::TRACING_ADDENDUM;
 use crate::{JSON, RespondError, Responder};
 use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationError;
-use aws_sdk_lambda::types::{LastUpdateStatus, TracingConfig, TracingMode};
+use aws_sdk_lambda::types::{LastUpdateStatus, State, TracingConfig, TracingMode};
 use collectors::aws::Clients;
-use evidence::{ArtifactKind, CustodyAction, SealedCase, Target, keys};
+use evidence::{ArtifactKind, CaseId, CustodyAction, SealedCase, Target, keys};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use vault::VaultError;
@@ -32,6 +35,18 @@ const UNSETTLED: &[&str] = &[
     "StateReasonCode",
 ];
 
+/// For how long tracing is not turned on a second time.
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Written before tracing is turned on.
+#[derive(Serialize, Deserialize)]
+struct Intent {
+    case_id: CaseId,
+    function: String,
+    revision_before: String,
+    intended_at: Timestamp,
+}
+
 /// The function as it is now.
 struct Now {
     revision: String,
@@ -48,8 +63,12 @@ impl Responder {
     ) -> Result<CustodyAction, RespondError> {
         let target = case.manifest().target.unqualified();
         let not_possible = |why: String| Ok(CustodyAction::TracingNotPossible { why });
-        let Some(clients) = self.clients_of(&target.region) else {
-            return not_possible("no Region is configured".to_owned());
+        // To try would raise an alert about ourselves.
+        if self.settings.own.owns(&target) {
+            return not_possible("coldcase does not change itself".to_owned());
+        }
+        let Some(clients) = &self.regions.of(&target.region) else {
+            return not_possible("the event names a Region that is none".to_owned());
         };
         let sealed = match self.sealed_substance(case).await? {
             Some(substance) => substance,
@@ -67,6 +86,12 @@ impl Responder {
             };
             if before.tracing == TracingMode::Active {
                 return self.already_on(case, &target, before).await;
+            }
+            if let Some(other) = self.turned_off_again(case, &target).await? {
+                return not_possible(format!(
+                    "somebody turned it off after coldcase had turned it on (case {other}); it is \
+                     not turned on twice within a day, for that could go on for ever"
+                ));
             }
             if before.substance != sealed {
                 return not_possible(
@@ -97,7 +122,7 @@ impl Responder {
                         mode_after: TracingMode::Active.as_str().to_owned(),
                     });
                 }
-                // Somebody was faster; look again.
+                // Somebody was faster; look again, once that has settled.
                 Err(
                     UpdateFunctionConfigurationError::PreconditionFailedException(_)
                     | UpdateFunctionConfigurationError::ResourceConflictException(_),
@@ -130,25 +155,60 @@ impl Responder {
         target: &Target,
         now: Now,
     ) -> Result<CustodyAction, RespondError> {
-        let intents = self
+        let id = &case.manifest().case_id;
+        let ours = self.intents(target).await?;
+        let Some(intent) = ours.into_iter().find(|intent| intent.case_id == *id) else {
+            return Ok(CustodyAction::TracingAlreadyOn {
+                revision: now.revision,
+            });
+        };
+        Ok(CustodyAction::TracingTurnedOn {
+            revision_before: intent.revision_before,
+            revision_after: now.revision,
+            mode_before: TracingMode::PassThrough.as_str().to_owned(),
+            mode_after: TracingMode::Active.as_str().to_owned(),
+        })
+    }
+
+    /// The case that turned tracing on within the last day, though it is off now.
+    async fn turned_off_again(
+        &self,
+        case: &SealedCase,
+        target: &Target,
+    ) -> Result<Option<CaseId>, RespondError> {
+        for intent in self.intents(target).await? {
+            if intent.case_id == case.manifest().case_id
+                || self.now().duration_since(intent.intended_at) > A_DAY
+            {
+                continue;
+            }
+            let addendum = vault::sealed(&*self.vault, &intent.case_id, TRACING_ADDENDUM).await?;
+            let turned_on = addendum.is_some_and(|addendum| {
+                let custody = &addendum.manifest().custody;
+                custody
+                    .iter()
+                    .any(|entry| matches!(entry.action, CustodyAction::TracingTurnedOn { .. }))
+            });
+            if turned_on {
+                return Ok(Some(intent.case_id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What was written before tracing was turned on for this function, newest last.
+    async fn intents(&self, target: &Target) -> Result<Vec<Intent>, RespondError> {
+        let keys = self
             .vault
             .list(&keys::tracing_intents(target), 1000)
             .await?;
-        for key in intents {
-            let intent: Value =
-                serde_json::from_slice(&self.vault.get(&key).await?).unwrap_or_default();
-            if intent["case_id"] == case.manifest().case_id.as_str() {
-                return Ok(CustodyAction::TracingTurnedOn {
-                    revision_before: text(&intent["revision_before"]),
-                    revision_after: now.revision,
-                    mode_before: TracingMode::PassThrough.as_str().to_owned(),
-                    mode_after: TracingMode::Active.as_str().to_owned(),
-                });
-            }
+        let mut intents = Vec::new();
+        for key in keys {
+            // What cannot be read as one was not written by this program.
+            intents.extend(serde_json::from_slice::<Intent>(&self.vault.get(&key).await?).ok());
         }
-        Ok(CustodyAction::TracingAlreadyOn {
-            revision: now.revision,
-        })
+        intents.sort_by_key(|intent| intent.intended_at);
+        Ok(intents)
     }
 
     async fn write_intent(
@@ -157,10 +217,11 @@ impl Responder {
         target: &Target,
         revision: &str,
     ) -> Result<(), RespondError> {
-        let intent = json!({
-            "case_id": case.manifest().case_id,
-            "function": target.arn(),
-            "revision_before": revision,
+        let intent = json!(Intent {
+            case_id: case.manifest().case_id.clone(),
+            function: target.arn(),
+            revision_before: revision.to_owned(),
+            intended_at: self.now(),
         });
         let key = keys::tracing_intent(target, revision);
         match self
@@ -168,7 +229,7 @@ impl Responder {
             .put_once(&key, intent.to_string().into(), JSON)
             .await
         {
-            // Another case of the same function means the same.
+            // Another attempt, or another case of the same function, means the same.
             Ok(_) | Err(VaultError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -239,7 +300,8 @@ async fn look(clients: &Clients, target: &Target) -> Result<Now, String> {
             .and_then(|tracing| tracing.mode())
             .cloned()
             .unwrap_or(TracingMode::PassThrough),
-        settled: configuration.last_update_status() != Some(&LastUpdateStatus::InProgress),
+        settled: configuration.last_update_status() != Some(&LastUpdateStatus::InProgress)
+            && configuration.state() != Some(&State::Pending),
         substance: raw.value().as_object().map(substance).unwrap_or_default(),
     })
 }
@@ -255,8 +317,4 @@ fn mentions_xray(message: Option<&str>) -> bool {
         let text = text.to_ascii_lowercase();
         text.contains("xray") || text.contains("x-ray") || text.contains("puttracesegments")
     })
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }

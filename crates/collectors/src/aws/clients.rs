@@ -61,10 +61,95 @@ impl Clients {
     }
 }
 
+/// The Regions where functions live, and a way into any other that something is asked about.
+#[derive(Clone)]
+pub struct Regions {
+    config: SdkConfig,
+    named: Vec<Clients>,
+}
+
+impl Regions {
+    /// `names` are the Regions that the owner configured, the stack's own first.
+    pub fn new<N: AsRef<str>>(config: &SdkConfig, names: &[N]) -> Self {
+        let named = names
+            .iter()
+            .map(|name| Clients::new(&in_region(config, name.as_ref())))
+            .collect();
+        Self {
+            config: config.clone(),
+            named,
+        }
+    }
+
+    /// The clients of the Regions that the owner configured.
+    pub fn named(&self) -> &[Clients] {
+        &self.named
+    }
+
+    /// The clients of a Region, configured or not. None for what is no Region's name: it would
+    /// become part of a host name, and an event's author chose it.
+    pub fn of(&self, region: &str) -> Option<Clients> {
+        let known = self.named.iter().find(|clients| clients.region() == region);
+        known
+            .cloned()
+            .or_else(|| is_region(region).then(|| Clients::new(&in_region(&self.config, region))))
+    }
+}
+
+/// `eu-west-1`, `us-gov-east-1`: letters in two or more groups, then a number.
+fn is_region(text: &str) -> bool {
+    let mut groups = text.rsplit('-');
+    let number = groups.next().unwrap_or_default();
+    let words: Vec<&str> = groups.collect();
+    let is_word = |word: &&str| {
+        (2..=12).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())
+    };
+    (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && (2..=3).contains(&words.len())
+        && words.iter().all(is_word)
+}
+
+fn in_region(config: &SdkConfig, region: &str) -> SdkConfig {
+    config
+        .to_builder()
+        .region(aws_config::Region::new(region.to_owned()))
+        .build()
+}
+
 /// A client for S3. Path-style addresses are for endpoints that are no AWS hosts.
 pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::config::Builder::from(config)
         .force_path_style(config.endpoint_url().is_some())
         .build();
     aws_sdk_s3::Client::from_conf(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_region;
+
+    #[test]
+    fn only_a_region_becomes_part_of_a_host_name() {
+        for region in [
+            "eu-west-1",
+            "us-gov-east-1",
+            "ap-southeast-12",
+            "cn-north-1",
+        ] {
+            assert!(is_region(region), "{region}");
+        }
+        for other in [
+            "",
+            "eu",
+            "eu-west",
+            "eu-west-1.evil",
+            "x/eu-west-1",
+            "eu-west-",
+            "-1",
+            "a-b-1",
+        ] {
+            assert!(!is_region(other), "{other}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! A function's settings, raw, environment included. The only exhibit that holds its values.
 
 use super::{Artifact, Aws};
-use crate::Inquiry;
+use crate::{Inquiry, Refusal};
+use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
 use evidence::{ArtifactKind, Request};
 use futures_util::FutureExt as _;
 
@@ -27,8 +28,17 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
         })
         .await
     else {
+        if inquiry.is_absent() {
+            // The function is gone; its log may still be there.
+            inquiry.then(Request::one(ArtifactKind::LogGroup, default_log_group(aws)));
+        }
         return;
     };
+    for (part, code) in unreadable(&configuration) {
+        inquiry.refuse(Refusal::Denied(format!(
+            "lambda:GetFunctionConfiguration {about}: Lambda could not read the {part}: {code}"
+        )));
+    }
     for layer in configuration.layers() {
         inquiry.then_maybe(ArtifactKind::Layer, layer.arn());
     }
@@ -39,9 +49,36 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
         .and_then(|logging| logging.log_group());
     let group = match custom {
         Some(group) => group.to_owned(),
-        None => format!("/aws/lambda/{}", aws.target.name),
+        None => default_log_group(aws),
     };
     inquiry.then(Request::one(ArtifactKind::LogGroup, group));
+}
+
+fn default_log_group(aws: &Aws) -> String {
+    format!("/aws/lambda/{}", aws.target.name)
+}
+
+/// What Lambda says it could not read, inside a reply that is a success: an environment under a
+/// key that we may not use, an image's settings.
+fn unreadable(
+    configuration: &GetFunctionConfigurationOutput,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let environment = configuration
+        .environment()
+        .and_then(|environment| environment.error())
+        .map(|error| ("environment", error.error_code()));
+    let image = configuration
+        .image_config_response()
+        .and_then(|image| image.error())
+        .map(|error| ("image settings", error.error_code()));
+    let runtime = configuration
+        .runtime_version_config()
+        .and_then(|runtime| runtime.error())
+        .map(|error| ("runtime version", error.error_code()));
+    [environment, image, runtime]
+        .into_iter()
+        .flatten()
+        .map(|(part, code)| (part, code.unwrap_or("no reason given").to_owned()))
 }
 
 #[cfg(test)]
@@ -60,6 +97,21 @@ mod tests {
         )];
         let collected = collect(FUNCTION, ArtifactKind::Configuration, Some("7"), raw).await;
         insta::assert_json_snapshot!(collected.told());
+    }
+
+    #[tokio::test]
+    async fn an_environment_that_lambda_could_not_decrypt_is_denied_not_acquired() {
+        let raw: Script = &[(
+            "GET /configuration",
+            200,
+            r#"{"FunctionName":"billing","Environment":{"Error":{"ErrorCode":"KMSAccessDeniedException","Message":"no"}}}"#,
+        )];
+        let collected = collect(FUNCTION, ArtifactKind::Configuration, None, raw).await;
+        let told = serde_json::to_value(collected.told()).unwrap().to_string();
+        assert!(
+            told.contains("denied") && told.contains("KMSAccessDeniedException"),
+            "{told}"
+        );
     }
 
     #[tokio::test]

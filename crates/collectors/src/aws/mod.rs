@@ -31,7 +31,7 @@ mod trigger_event;
 mod url_config;
 mod versions;
 
-pub use clients::{Clients, http_client, s3_client};
+pub use clients::{Clients, Regions, http_client, s3_client};
 pub use locate::{LOCATE_PERMISSIONS, LocateError, Located, functions_concerned};
 
 use crate::{Collector, Desk, Gathered, Inquiry, Refusal};
@@ -200,7 +200,14 @@ impl Collector for Aws {
             .find(|artifact| artifact.kind == request.artifact);
         let mut inquiry = Inquiry::new(desk, &self.target, request);
         match artifact {
-            Some(artifact) => (artifact.collect)(self, &mut inquiry).await,
+            Some(artifact) => {
+                let in_time = desk.in_time((artifact.collect)(self, &mut inquiry)).await;
+                if !in_time {
+                    inquiry.refuse(Refusal::Failed(
+                        "cut off: the function's time was up".to_owned(),
+                    ));
+                }
+            }
             None => inquiry.refuse(Refusal::Failed(
                 "this version of coldcase does not collect it".to_owned(),
             )),
@@ -301,10 +308,12 @@ mod tests {
         let mut case = evidence::OpenCase::open(why, target.clone(), responder, now());
         let vault = std::sync::Arc::new(vault::MemoryVault::default());
         let desk = Desk::new(vault, case.id().clone(), std::sync::Arc::new(now), u64::MAX);
+        // Too soon for anything to be tried again.
+        let soon = tokio::time::Instant::now() + std::time::Duration::from_secs(1);
+        let desk = desk.until(soon);
         let clients = canned::clients("eu-west-1", script);
         let aws = Aws::new(clients, target, TriggerFacts::of_record(trigger), 3);
-        let limit = std::time::Duration::from_secs(60);
-        crate::gather(&aws, &desk, &mut case, 4, limit).await;
+        crate::gather(&aws, &desk, &mut case, 4).await;
         let mut told: Vec<String> = case
             .acquisitions()
             .iter()
@@ -317,13 +326,16 @@ mod tests {
     #[tokio::test]
     async fn a_deleted_function_leaves_its_event_and_an_answer_to_every_question() {
         let event = serde_json::json!({"eventName": "DeleteFunction20150331"});
-        let gone: canned::Script = &[("GET", 404, r#"{"__type":"ResourceNotFoundException"}"#)];
+        let gone: canned::Script = &[
+            ("GET", 404, r#"{"__type":"ResourceNotFoundException"}"#),
+            ("DescribeLogGroups", 200, r#"{"logGroups":[]}"#),
+        ];
         let told = outcomes(&event, gone).await;
         let (event, rest): (Vec<_>, Vec<_>) = told
             .iter()
             .partition(|line| line.starts_with("trigger-event"));
         assert_eq!(event, ["trigger-event: acquired"]);
-        assert_eq!(rest.len(), 13);
+        assert_eq!(rest.len(), 14);
         assert!(
             rest.iter().all(|line| line.ends_with(": absent")),
             "{rest:?}"

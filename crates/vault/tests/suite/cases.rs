@@ -207,7 +207,7 @@ pub async fn another_signer_is_told(place: &Place) {
     let id = id(&draft);
     let faulty = Faulty {
         place,
-        fatal: 3,
+        fatal: 4,
         took_effect: false,
         puts: AtomicUsize::new(0),
     };

@@ -23,7 +23,7 @@ PARAMS ?=
 GUIDED ?=
 # Further flags of cargo lambda build, e.g. --skip-target-check where Rust did not come from rustup.
 DISTFLAGS ?=
-# The Python that the virtual environments are made with: 3.10 or later.
+# The Python that the virtual environments are made with: 3.11 or later.
 PYTHON ?= python3
 
 # ---------------------------------------------------------------- names used below
@@ -102,7 +102,7 @@ deploy: dist $(BUILD)/.ready ## Builds for Lambda and deploys into the AWS accou
 	@echo
 	@echo "Two things that no template can see to:"
 	@echo "  - a CloudTrail trail must be logging management events, or nothing ever wakes coldcase;"
-	@echo "  - outside us-east-1, IAM's events need infra/iam-events-forwarder.yaml (its first lines say how)."
+	@echo "  - outside us-east-1, IAM's events need infra/events-forwarder.yaml (its first lines say how)."
 
 .PHONY: bench
 bench: build setup ## Beside a Python responder that does the same: start, memory, time to sealed
@@ -131,8 +131,8 @@ $(BUILD)/.dist-ready: infra/requirements-dist.txt $(BUILD)/.ready
 # Makes the virtual environment $(1) if it is not there and installs $(2) into it; the stamp is the
 # target's file, written last.
 define environment
-	command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.10 or later, or set PYTHON" >&2; exit 1; }; \
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is too old: 3.10 or later is needed; set PYTHON" >&2; exit 1; }; \
+	command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11 or later, or set PYTHON" >&2; exit 1; }; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is too old: 3.11 or later is needed; set PYTHON" >&2; exit 1; }; \
 	if [ ! -x $(1)/bin/pip ]; then \
 		echo "making $(1)"; \
 		$(PYTHON) -m venv $(1) || { rm -rf $(1); echo "no virtual environments: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }; \

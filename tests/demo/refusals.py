@@ -33,7 +33,7 @@ def tries(account, stack: dict, key: str) -> list[Try]:
         Try("hide it behind a delete marker", lambda: s3.delete_object(**one), "AccessDenied"),
         Try("overwrite it", lambda: s3.put_object(**one, Body=b"nothing happened"), "AccessDenied"),
         Try("overwrite it, as if it were new",
-            lambda: s3.put_object(**one, Body=b"nothing happened", IfNoneMatch="*"), "PreconditionFailed"),
+            lambda: s3.put_object(**one, Body=b"nothing happened", IfNoneMatch="*"), "AccessDenied"),
         Try("shorten its retention to a day", lambda: s3.put_object_retention(
             **this, Retention={"Mode": mode, "RetainUntilDate": tomorrow}), "AccessDenied"),
         Try("shorten it, bypassing governance", lambda: s3.put_object_retention(
@@ -51,9 +51,10 @@ def tries(account, stack: dict, key: str) -> list[Try]:
             KeyId=stack["SigningKeyArn"], Message=b"forged", SigningAlgorithm="ECDSA_SHA_256"), "AccessDeniedException"),
         Try("have the bucket's key deleted in a week", lambda: kms.schedule_key_deletion(
             KeyId=stack["BucketKeyArn"], PendingWindowInDays=7), "AccessDeniedException"),
-        # The one thing that only helps. That it is allowed shows that the rest was not refused for want of power.
-        Try("lock it for a day longer", lambda: s3.put_object_retention(
-            **this, Retention={"Mode": mode, "RetainUntilDate": until + timedelta(days=1)}), None),
+        Try("add evidence, locked and encrypted as it should be", lambda: s3.put_object(
+            **new, ObjectLockMode=mode, ObjectLockRetainUntilDate=until + timedelta(days=1)), "AccessDenied"),
+        # That it is allowed shows that the rest was not refused for want of power.
+        Try("read it", lambda: s3.get_object(**this), None),
     ]
 
 

@@ -294,23 +294,40 @@ impl Responder {
         let occurred_at = record.occurred_at().unwrap_or_else(|| self.now());
         let key = keys::attempt(occurred_at, &event_id);
         let reason = classification.reason.clone();
-        match self.vault.put_once(&key, note.into(), JSON).await {
-            Ok(_) | Err(VaultError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
+        if self.vault.holds(&key).await? {
+            return Ok(Done::Recorded { key, reason });
         }
-        if self.is_about_us(record, &classification) {
+        if self.is_about_us(record, &classification).await? {
             self.tell(&notice::of_attempt(&classification, record))
                 .await?;
         }
-        Ok(Done::Recorded { key, reason })
+        // After telling: twice told by a crash in between is better than never.
+        match self.vault.put_once(&key, note.into(), JSON).await {
+            Ok(_) | Err(VaultError::Conflict { .. }) => Ok(Done::Recorded { key, reason }),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// Whether somebody tried something on the responder, or with its role.
-    fn is_about_us(&self, record: &Record, classification: &Classification) -> bool {
+    /// Whether somebody tried something on the responder, or with its role. Our own tracing call
+    /// that was refused is neither.
+    async fn is_about_us(
+        &self,
+        record: &Record,
+        classification: &Classification,
+    ) -> Result<bool, RespondError> {
+        if let Some(attempt) = trail::own_tracing_attempt(record, &self.settings.role_arn) {
+            let intents = match &attempt.revision_id {
+                Some(revision_id) => keys::tracing_intent(&attempt.function, revision_id),
+                None => keys::tracing_intents(&attempt.function),
+            };
+            if !self.vault.list(&intents, 1).await?.is_empty() {
+                return Ok(false);
+            }
+        }
         let own = |target: &Target| self.settings.own.owns(target);
-        classification.targets.iter().any(own)
+        Ok(classification.targets.iter().any(own)
             || classification.severity == Some(Severity::Critical)
-                && self.settings.own.acted(record)
+                && self.settings.own.acted(record))
     }
 
     /// Whether this event is our own turning tracing on: exactly that, by our own role, at a

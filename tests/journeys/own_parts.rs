@@ -2,7 +2,7 @@
 //! been stopped.
 
 use crate::contents::{assert_whole, document, judged, reply};
-use crate::delivery::{batch, envelope, invoke, records};
+use crate::delivery::{as_responder, batch, envelope, invoke, records};
 use crate::noise::{attempts_on, somebody};
 use aws_sdk_kms::operation::get_key_policy::GetKeyPolicyOutput;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -287,6 +287,7 @@ async fn whatever_is_done_to_a_part_of_the_responder_is_a_critical_case_and_an_a
     );
 
     attempts_are_alerted(account, &listener).await;
+    the_responders_role_in_other_hands_is_critical(account, &listener).await;
     hostile_words_take_one_line(account, &listener).await;
 }
 
@@ -364,6 +365,63 @@ async fn attempts_are_alerted(account: &Account, listener: &Listener<'_>) {
             .unwrap_or_else(|| panic!("{event} on {name} is not written down"));
         assert_eq!(noted["classification"]["severity"], "critical");
         assert_eq!(noted["record"]["requestParameters"], Value::Null);
+    }
+}
+
+/// Only a tracing change of which the vault holds the intent is the responder's own: the same call
+/// made with its role by somebody else is a case, and so is one that changes more.
+async fn the_responders_role_in_other_hands_is_critical(
+    account: &Account,
+    listener: &Listener<'_>,
+) {
+    let victim = account.victim("by-stolen-role").await;
+    account.case_of(&victim.name, "CreateFunction").await;
+    let stolen = aws_sdk_lambda::Client::new(&as_responder(account).await);
+    let role = account.output("RoleArn");
+    critical(account, listener, "UpdateAssumeRolePolicy", &role, "T1098").await;
+
+    for description in [None, Some("harmless")] {
+        account.settled(&victim.name).await;
+        let now = account
+            .lambda()
+            .await
+            .get_function_configuration()
+            .function_name(&victim.name)
+            .send()
+            .await
+            .unwrap();
+        stolen
+            .update_function_configuration()
+            .function_name(now.function_arn().unwrap())
+            .revision_id(now.revision_id().unwrap())
+            .tracing_config(
+                aws_sdk_lambda::types::TracingConfig::builder()
+                    .mode(aws_sdk_lambda::types::TracingMode::Active)
+                    .build(),
+            )
+            .set_description(description.map(str::to_owned))
+            .send()
+            .await
+            .unwrap();
+        let changes = records(account, "UpdateFunctionConfiguration", &victim.name);
+        let change = changes.last().unwrap()["eventID"].as_str().unwrap();
+        let what = format!("a case of the change to {description:?}");
+        let case = account
+            .until(&what, || async {
+                let cases = account.cases_about(&victim.name).await;
+                cases
+                    .into_iter()
+                    .find(|case| crate::contents::event_id(case) == change)
+            })
+            .await;
+        let expected = (Category::Configuration, Severity::Critical, "T1648");
+        assert_eq!(judged(&case), expected);
+        assert_whole(account, &case).await;
+        let id = case.manifest().case_id.as_str();
+        let (subject, _) = listener
+            .hears("an alert of the stolen role", |_, text| text.contains(id))
+            .await;
+        assert!(subject.starts_with("ALERT: "), "{subject}");
     }
 }
 

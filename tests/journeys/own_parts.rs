@@ -76,6 +76,8 @@ impl<'a> Listener<'a> {
 }
 
 impl Drop for Listener<'_> {
+    /// A journey that fails for want of a notice shows what was heard instead.
+    #[allow(clippy::print_stdout)]
     fn drop(&mut self) {
         if std::thread::panicking() {
             let heard = self.heard.lock().unwrap();

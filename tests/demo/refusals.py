@@ -51,7 +51,7 @@ def tries(account, stack: dict, key: str) -> list[Try]:
             KeyId=stack["SigningKeyArn"], Message=b"forged", SigningAlgorithm="ECDSA_SHA_256"), "AccessDeniedException"),
         Try("have the bucket's key deleted in a week", lambda: kms.schedule_key_deletion(
             KeyId=stack["BucketKeyArn"], PendingWindowInDays=7), "AccessDeniedException"),
-        Try("add evidence, locked and encrypted as it should be", lambda: s3.put_object(
+        Try("add evidence, locked as it should be", lambda: s3.put_object(
             **new, ObjectLockMode=mode, ObjectLockRetainUntilDate=until + timedelta(days=1)), "AccessDenied"),
         # That it is allowed shows that the rest was not refused for want of power.
         Try("read it", lambda: s3.get_object(**this), None),

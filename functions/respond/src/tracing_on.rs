@@ -18,8 +18,8 @@ use std::time::Duration;
 use vault::VaultError;
 
 /// How often the function is looked at while an update settles, and how long apart.
-const LOOKS: u32 = 60;
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const LOOKS: u32 = 120;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// How often the update is tried when somebody else's comes in between.
 const TRIES: u32 = 3;
 

@@ -64,6 +64,11 @@ class LocalAccount:
             if _parent(pid) == self._process.pid:
                 os.kill(pid, signal.SIGKILL)
                 until(lambda pid=pid: _state(pid) in ("Z", ""), 5, "a function's process did not end")
+                # While a thread of the account is still collecting the dead process, the account
+                # takes it for alive and hands it the next invocation.
+                deadline = time.monotonic() + 1
+                while _state(pid) and time.monotonic() < deadline:
+                    time.sleep(0.01)
 
     def end(self) -> None:
         self._process.stdin.close()

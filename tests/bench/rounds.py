@@ -34,7 +34,7 @@ def cold_start(account: LocalAccount, responder: Responder, measured: Measured) 
     reply = client.invoke(FunctionName=responder.function, Payload=json.dumps(NOTHING_TO_DO))
     answer = json.load(reply["Payload"])
     if reply.get("FunctionError") or "ignored" not in json.dumps(answer):
-        raise Failed(f"{responder.name}: an event that calls for nothing was answered {answer}")
+        raise Failed(f"{responder.name}: an event that calls for nothing was answered {answer}{_log(account, responder)}")
     line = account.invocations(responder.function)[-1]
     if not line["cold"] or not line["init_ms"]:
         raise Failed(f"{responder.name}: the process was not a fresh one: {line}")

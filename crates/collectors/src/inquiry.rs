@@ -18,6 +18,9 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 use vault::{Opened, Source, SourceError, VaultError};
 
+/// How many pages of one list are read: whoever can make resources can make very many.
+pub(crate) const PAGES: usize = 50;
+
 /// Takes a reply's bytes as they came over the wire: a field that the SDK does not know yet is
 /// evidence too.
 #[derive(Clone, Debug, Default)]
@@ -113,7 +116,7 @@ impl<'a> Inquiry<'a> {
     /// Makes one call. `api` is its IAM action, `about` what it asks about. The raw reply is kept
     /// for the exhibit; a refusal is noted for the outcome, and the caller may go on.
     ///
-    /// ```ignore
+    /// ```text
     /// let policy = inquiry.ask("lambda:GetPolicy", &name, |raw| {
     ///     client.get_policy().function_name(&name).customize().interceptor(raw).send()
     /// }).await;
@@ -152,6 +155,35 @@ impl<'a> Inquiry<'a> {
                 None
             }
         }
+    }
+
+    /// Reads a list page by page, at most 50 of them. `each` looks at a page and answers the
+    /// marker of the next one; `what` names the list, should its end not be reached.
+    pub async fn ask_pages<O, E, F>(
+        &mut self,
+        what: &str,
+        api: &'static str,
+        about: &str,
+        mut send: impl FnMut(RawReply, Option<String>) -> F,
+        mut each: impl FnMut(&mut Self, O) -> Option<String>,
+    ) where
+        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let mut marker = None;
+        for _ in 0..PAGES {
+            let Some(page) = self.ask(api, about, |raw| send(raw, marker.take())).await else {
+                return;
+            };
+            // A last page has no marker, or an empty one.
+            marker = each(self, page).filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                return;
+            }
+        }
+        self.refuse(Refusal::Failed(format!(
+            "more than {PAGES} pages of {what}; the rest is not read"
+        )));
     }
 
     /// Replaces a value in the last reply, by JSON pointer: signed URLs are bearer secrets, and an

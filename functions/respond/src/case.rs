@@ -51,6 +51,7 @@ impl Responder {
             target: work.target.arn(),
             outcomes,
             tracing,
+            remark: remark(&case),
         })
     }
 
@@ -168,6 +169,21 @@ impl Responder {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// A mistyped name and a deleted function look alike: all is absent, and that is sealed.
+fn remark(case: &SealedCase) -> Option<String> {
+    let manifest = case.manifest();
+    let gone = manifest.acquisitions.iter().any(|acquisition| {
+        acquisition.request == Request::whole(ArtifactKind::Configuration)
+            && matches!(acquisition.result, Outcome::Absent { .. })
+    });
+    gone.then(|| {
+        format!(
+            "there is no function {} now: the case holds what is left of it; check the name",
+            manifest.target.arn()
+        )
+    })
 }
 
 /// What an addendum says of tracing, in one line.

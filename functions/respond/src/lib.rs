@@ -74,6 +74,9 @@ pub enum Done {
         outcomes: BTreeMap<String, usize>,
         /// What came of tracing; none where it does not apply.
         tracing: Option<String>,
+        /// What whoever asked should know at once.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        remark: Option<String>,
     },
     /// The event concerns many functions: each has become a message of its own.
     SpreadOut {

@@ -1,8 +1,9 @@
 //! Aliases with their routing; whatever an alias sends traffic to is preserved, however old.
 
-use super::versions::{next_page, preserve};
-use super::{Artifact, Aws, PAGES, cut_off};
+use super::versions::preserve;
+use super::{Artifact, Aws};
 use crate::Inquiry;
+use aws_sdk_lambda::types::AliasConfiguration;
 use evidence::ArtifactKind;
 use futures_util::FutureExt as _;
 
@@ -13,48 +14,48 @@ pub(super) const ARTIFACT: Artifact = Artifact {
 };
 
 async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
-    let mut marker: Option<String> = None;
-    for page in 0.. {
-        if page == PAGES {
-            return inquiry.refuse(cut_off("aliases"));
-        }
-        let asked = inquiry
-            .ask("lambda:ListAliases", &aws.target.name, |raw| {
+    inquiry
+        .ask_pages(
+            "aliases",
+            "lambda:ListAliases",
+            &aws.target.name,
+            |raw, marker| {
                 aws.clients
                     .lambda
                     .list_aliases()
                     .function_name(aws.target.arn_unqualified())
-                    .set_marker(marker.clone())
+                    .set_marker(marker)
                     .customize()
                     .interceptor(raw)
                     .send()
-            })
-            .await;
-        let Some(reply) = asked else {
-            return;
-        };
-        for alias in reply.aliases() {
-            inquiry.then_maybe(ArtifactKind::ResourcePolicy, alias.name());
-            inquiry.then_maybe(ArtifactKind::EventSourceMappings, alias.name());
-            let weighted = alias
-                .routing_config()
-                .and_then(|routing| routing.additional_version_weights())
-                .into_iter()
-                .flat_map(|weights| weights.keys().map(String::as_str));
-            // $LATEST is asked for in any case.
-            for version in alias
-                .function_version()
-                .into_iter()
-                .chain(weighted)
-                .filter(|version| *version != "$LATEST")
-            {
-                preserve(inquiry, version);
-            }
-        }
-        marker = next_page(reply.next_marker());
-        if marker.is_none() {
-            return;
-        }
+            },
+            |inquiry, page| {
+                for alias in page.aliases() {
+                    follow(inquiry, alias);
+                }
+                page.next_marker
+            },
+        )
+        .await;
+}
+
+/// Wants what an alias leads to: its own policy and mappings, the versions that it sends traffic to.
+fn follow(inquiry: &mut Inquiry<'_>, alias: &AliasConfiguration) {
+    inquiry.then_maybe(ArtifactKind::ResourcePolicy, alias.name());
+    inquiry.then_maybe(ArtifactKind::EventSourceMappings, alias.name());
+    let weighted = alias
+        .routing_config()
+        .and_then(|routing| routing.additional_version_weights())
+        .into_iter()
+        .flat_map(|weights| weights.keys().map(String::as_str));
+    // $LATEST is asked for in any case.
+    for version in alias
+        .function_version()
+        .into_iter()
+        .chain(weighted)
+        .filter(|version| *version != "$LATEST")
+    {
+        preserve(inquiry, version);
     }
 }
 

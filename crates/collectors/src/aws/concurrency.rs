@@ -1,7 +1,6 @@
 //! Reserved concurrency of the function and provisioned concurrency of its qualifiers.
 
-use super::versions::next_page;
-use super::{Artifact, Aws, PAGES, cut_off};
+use super::{Artifact, Aws};
 use crate::Inquiry;
 use evidence::ArtifactKind;
 use futures_util::FutureExt as _;
@@ -27,32 +26,24 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
                 .send()
         })
         .await;
-    let mut marker: Option<String> = None;
-    for page in 0.. {
-        if page == PAGES {
-            return inquiry.refuse(cut_off("provisioned concurrency configurations"));
-        }
-        let asked = inquiry
-            .ask(
-                "lambda:ListProvisionedConcurrencyConfigs",
-                &aws.target.name,
-                |raw| {
-                    aws.clients
-                        .lambda
-                        .list_provisioned_concurrency_configs()
-                        .function_name(aws.target.arn_unqualified())
-                        .set_marker(marker.clone())
-                        .customize()
-                        .interceptor(raw)
-                        .send()
-                },
-            )
-            .await;
-        marker = asked.and_then(|reply| next_page(reply.next_marker()));
-        if marker.is_none() {
-            return;
-        }
-    }
+    inquiry
+        .ask_pages(
+            "provisioned concurrency configurations",
+            "lambda:ListProvisionedConcurrencyConfigs",
+            &aws.target.name,
+            |raw, marker| {
+                aws.clients
+                    .lambda
+                    .list_provisioned_concurrency_configs()
+                    .function_name(aws.target.arn_unqualified())
+                    .set_marker(marker)
+                    .customize()
+                    .interceptor(raw)
+                    .send()
+            },
+            |_, page| page.next_marker,
+        )
+        .await;
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Retries and destinations of asynchronous calls, for every qualifier.
 
-use super::versions::next_page;
-use super::{Artifact, Aws, PAGES, cut_off};
+use super::{Artifact, Aws};
 use crate::Inquiry;
 use evidence::ArtifactKind;
 use futures_util::FutureExt as _;
@@ -13,32 +12,24 @@ pub(super) const ARTIFACT: Artifact = Artifact {
 };
 
 async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
-    let mut marker: Option<String> = None;
-    for page in 0.. {
-        if page == PAGES {
-            return inquiry.refuse(cut_off("event invoke configurations"));
-        }
-        let asked = inquiry
-            .ask(
-                "lambda:ListFunctionEventInvokeConfigs",
-                &aws.target.name,
-                |raw| {
-                    aws.clients
-                        .lambda
-                        .list_function_event_invoke_configs()
-                        .function_name(aws.target.arn_unqualified())
-                        .set_marker(marker.clone())
-                        .customize()
-                        .interceptor(raw)
-                        .send()
-                },
-            )
-            .await;
-        marker = asked.and_then(|reply| next_page(reply.next_marker()));
-        if marker.is_none() {
-            return;
-        }
-    }
+    inquiry
+        .ask_pages(
+            "event invoke configurations",
+            "lambda:ListFunctionEventInvokeConfigs",
+            &aws.target.name,
+            |raw, marker| {
+                aws.clients
+                    .lambda
+                    .list_function_event_invoke_configs()
+                    .function_name(aws.target.arn_unqualified())
+                    .set_marker(marker)
+                    .customize()
+                    .interceptor(raw)
+                    .send()
+            },
+            |_, page| page.next_marker,
+        )
+        .await;
 }
 
 #[cfg(test)]
@@ -99,7 +90,7 @@ mod tests {
         )];
         let collected = collect(FUNCTION, ArtifactKind::EventInvokeConfig, None, endless).await;
         assert_eq!(collected.outcome().0, "partial");
-        assert_eq!(collected.asked.len(), crate::aws::PAGES);
+        assert_eq!(collected.asked.len(), crate::inquiry::PAGES);
     }
 
     #[tokio::test]

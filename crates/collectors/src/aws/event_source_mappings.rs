@@ -1,7 +1,6 @@
 //! Streams and queues that feed the function, a version or an alias.
 
-use super::versions::next_page;
-use super::{Artifact, Aws, PAGES, cut_off};
+use super::{Artifact, Aws};
 use crate::Inquiry;
 use evidence::ArtifactKind;
 use futures_util::FutureExt as _;
@@ -20,28 +19,24 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
         Some(qualifier) => format!("{}:{qualifier}", aws.target.arn_unqualified()),
         None => aws.target.arn_unqualified(),
     };
-    let mut marker: Option<String> = None;
-    for page in 0.. {
-        if page == PAGES {
-            return inquiry.refuse(cut_off("event source mappings"));
-        }
-        let asked = inquiry
-            .ask("lambda:ListEventSourceMappings", &about, |raw| {
+    inquiry
+        .ask_pages(
+            "event source mappings",
+            "lambda:ListEventSourceMappings",
+            &about,
+            |raw, marker| {
                 aws.clients
                     .lambda
                     .list_event_source_mappings()
                     .function_name(&function)
-                    .set_marker(marker.clone())
+                    .set_marker(marker)
                     .customize()
                     .interceptor(raw)
                     .send()
-            })
-            .await;
-        marker = asked.and_then(|reply| next_page(reply.next_marker()));
-        if marker.is_none() {
-            return;
-        }
-    }
+            },
+            |_, page| page.next_marker,
+        )
+        .await;
 }
 
 #[cfg(test)]

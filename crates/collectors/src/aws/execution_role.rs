@@ -1,7 +1,7 @@
 //! The execution role: trust, inline and attached policies in all their versions, boundary, tags,
 //! last use.
 
-use super::{Artifact, Aws, PAGES, cut_off};
+use super::{Artifact, Aws};
 use crate::{Inquiry, Refusal};
 use evidence::{ArtifactKind, ResourceKind, Target};
 use futures_util::FutureExt as _;
@@ -81,81 +81,73 @@ async fn whole_role(aws: &Aws, inquiry: &mut Inquiry<'_>, role: &str) {
 }
 
 async fn tags(aws: &Aws, inquiry: &mut Inquiry<'_>, role: &str) {
-    let mut marker = None;
-    for _ in 0..PAGES {
-        let page = inquiry
-            .ask("iam:ListRoleTags", role, |raw| {
+    inquiry
+        .ask_pages(
+            "the role's tags",
+            "iam:ListRoleTags",
+            role,
+            |raw, marker| {
                 let call = aws.clients.iam.list_role_tags().role_name(role);
-                let call = call.set_marker(marker.take());
-                call.customize().interceptor(raw).send()
-            })
-            .await;
-        marker = page.and_then(|page| page.marker);
-        if marker.is_none() {
-            return;
-        }
-    }
-    inquiry.refuse(cut_off("the role's tags"));
+                call.set_marker(marker).customize().interceptor(raw).send()
+            },
+            |_, page| page.marker,
+        )
+        .await;
 }
 
 async fn inline(aws: &Aws, inquiry: &mut Inquiry<'_>, role: &str) {
-    let mut marker = None;
-    for _ in 0..PAGES {
-        let page = inquiry
-            .ask("iam:ListRolePolicies", role, |raw| {
+    let mut names = Vec::new();
+    inquiry
+        .ask_pages(
+            "inline policies",
+            "iam:ListRolePolicies",
+            role,
+            |raw, marker| {
                 let call = aws.clients.iam.list_role_policies().role_name(role);
-                let call = call.set_marker(marker.take());
+                call.set_marker(marker).customize().interceptor(raw).send()
+            },
+            |_, page| {
+                names.extend(page.policy_names);
+                page.marker
+            },
+        )
+        .await;
+    for policy in &names {
+        let about = format!("{role}/{policy}");
+        let asked = inquiry
+            .ask("iam:GetRolePolicy", &about, |raw| {
+                let call = aws.clients.iam.get_role_policy();
+                let call = call.role_name(role).policy_name(policy);
                 call.customize().interceptor(raw).send()
             })
             .await;
-        let Some(page) = page else {
-            return;
-        };
-        for policy in page.policy_names() {
-            let about = format!("{role}/{policy}");
-            let asked = inquiry
-                .ask("iam:GetRolePolicy", &about, |raw| {
-                    let call = aws.clients.iam.get_role_policy();
-                    let call = call.role_name(role).policy_name(policy);
-                    call.customize().interceptor(raw).send()
-                })
-                .await;
-            if let Some(reply) = asked {
-                let name = format!("inline policy {policy}");
-                note_document(inquiry, &name, Some(reply.policy_document()));
-            }
-        }
-        marker = page.marker;
-        if marker.is_none() {
-            return;
+        if let Some(reply) = asked {
+            let name = format!("inline policy {policy}");
+            note_document(inquiry, &name, Some(reply.policy_document()));
         }
     }
-    inquiry.refuse(cut_off("inline policies"));
 }
 
 /// The ARNs of the attached policies.
 async fn attached(aws: &Aws, inquiry: &mut Inquiry<'_>, role: &str) -> Vec<String> {
     let mut arns = Vec::new();
-    let mut marker = None;
-    for _ in 0..PAGES {
-        let page = inquiry
-            .ask("iam:ListAttachedRolePolicies", role, |raw| {
+    inquiry
+        .ask_pages(
+            "attached policies",
+            "iam:ListAttachedRolePolicies",
+            role,
+            |raw, marker| {
                 let call = aws.clients.iam.list_attached_role_policies();
-                let call = call.role_name(role).set_marker(marker.take());
+                let call = call.role_name(role).set_marker(marker);
                 call.customize().interceptor(raw).send()
-            })
-            .await;
-        let Some(page) = page else {
-            return arns;
-        };
-        let named = page.attached_policies().iter();
-        arns.extend(named.filter_map(|policy| policy.policy_arn().map(str::to_owned)));
-        marker = page.marker;
-        if marker.is_none() {
-            return arns;
-        }
-    }
-    inquiry.refuse(cut_off("attached policies"));
+            },
+            |_, page| {
+                let named = page.attached_policies().iter();
+                arns.extend(named.filter_map(|policy| policy.policy_arn().map(str::to_owned)));
+                page.marker
+            },
+        )
+        .await;
     arns
 }
 
@@ -209,28 +201,24 @@ async fn managed(aws: &Aws, inquiry: &mut Inquiry<'_>, policy: &Target) {
 /// The versions of a managed policy, and which one is in force.
 async fn versions_of(aws: &Aws, inquiry: &mut Inquiry<'_>, arn: &str) -> Vec<(String, bool)> {
     let mut versions = Vec::new();
-    let mut marker = None;
-    for _ in 0..PAGES {
-        let page = inquiry
-            .ask("iam:ListPolicyVersions", arn, |raw| {
+    inquiry
+        .ask_pages(
+            "policy versions",
+            "iam:ListPolicyVersions",
+            arn,
+            |raw, marker| {
                 let call = aws.clients.iam.list_policy_versions().policy_arn(arn);
-                let call = call.set_marker(marker.take());
-                call.customize().interceptor(raw).send()
-            })
-            .await;
-        let Some(page) = page else {
-            return versions;
-        };
-        versions.extend(page.versions().iter().filter_map(|version| {
-            let id = version.version_id()?.to_owned();
-            Some((id, version.is_default_version()))
-        }));
-        marker = page.marker;
-        if marker.is_none() {
-            return versions;
-        }
-    }
-    inquiry.refuse(cut_off("policy versions"));
+                call.set_marker(marker).customize().interceptor(raw).send()
+            },
+            |_, page| {
+                versions.extend(page.versions().iter().filter_map(|version| {
+                    let id = version.version_id()?.to_owned();
+                    Some((id, version.is_default_version()))
+                }));
+                page.marker
+            },
+        )
+        .await;
     versions
 }
 

@@ -1,7 +1,7 @@
 //! A rule, bucket or topic that the function's resource policy lets in: is it there, and what does it
 //! send where?
 
-use super::{Artifact, Aws, PAGES, cut_off};
+use super::{Artifact, Aws};
 use crate::{Inquiry, Refusal};
 use evidence::{ArtifactKind, Partition, ResourceKind, Target};
 use futures_util::FutureExt as _;
@@ -102,22 +102,19 @@ pub(super) async fn rule(aws: &Aws, inquiry: &mut Inquiry<'_>, rule: &Target) {
     if described.is_none() && inquiry.is_absent() {
         return;
     }
-    let mut next = None;
-    for _ in 0..PAGES {
-        let page = inquiry
-            .ask("events:ListTargetsByRule", &rule.name, |raw| {
+    inquiry
+        .ask_pages(
+            "the rule's targets",
+            "events:ListTargetsByRule",
+            &rule.name,
+            |raw, next| {
                 let call = aws.clients.events.list_targets_by_rule().rule(name);
-                let call = call.set_event_bus_name(bus.clone());
-                let call = call.set_next_token(next.take());
+                let call = call.set_event_bus_name(bus.clone()).set_next_token(next);
                 call.customize().interceptor(raw).send()
-            })
-            .await;
-        next = page.and_then(|page| page.next_token);
-        if next.is_none() {
-            return;
-        }
-    }
-    inquiry.refuse(cut_off("the rule's targets"));
+            },
+            |_, page| page.next_token,
+        )
+        .await;
 }
 
 /// A topic with its policy and who subscribes to it.
@@ -132,21 +129,19 @@ pub(super) async fn topic(aws: &Aws, inquiry: &mut Inquiry<'_>, topic: &Target) 
     if attributes.is_none() && inquiry.is_absent() {
         return;
     }
-    let mut next = None;
-    for _ in 0..PAGES {
-        let page = inquiry
-            .ask("sns:ListSubscriptionsByTopic", &arn, |raw| {
+    inquiry
+        .ask_pages(
+            "the topic's subscriptions",
+            "sns:ListSubscriptionsByTopic",
+            &arn,
+            |raw, next| {
                 let call = aws.clients.sns.list_subscriptions_by_topic();
-                let call = call.topic_arn(&arn).set_next_token(next.take());
+                let call = call.topic_arn(&arn).set_next_token(next);
                 call.customize().interceptor(raw).send()
-            })
-            .await;
-        next = page.and_then(|page| page.next_token);
-        if next.is_none() {
-            return;
-        }
-    }
-    inquiry.refuse(cut_off("the topic's subscriptions"));
+            },
+            |_, page| page.next_token,
+        )
+        .await;
 }
 
 #[cfg(test)]

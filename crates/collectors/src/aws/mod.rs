@@ -75,16 +75,6 @@ const ARTIFACTS: &[Artifact] = &[
     responder_part::ARTIFACT,
 ];
 
-/// How many pages of one list are read: whoever can make resources can make very many.
-const PAGES: usize = 50;
-
-/// Why the rest of a list is missing.
-fn cut_off(what: &str) -> Refusal {
-    Refusal::Failed(format!(
-        "more than {PAGES} pages of {what}; the rest is not read"
-    ))
-}
-
 /// What the trigger says about the target, for collectors that look at it.
 #[derive(Clone, Debug, Default)]
 pub struct TriggerFacts {

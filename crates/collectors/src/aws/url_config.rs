@@ -1,7 +1,6 @@
 //! Function URLs of `$LATEST` and of every alias: addresses, authorisation, CORS.
 
-use super::versions::next_page;
-use super::{Artifact, Aws, PAGES, cut_off};
+use super::{Artifact, Aws};
 use crate::Inquiry;
 use evidence::ArtifactKind;
 use futures_util::FutureExt as _;
@@ -13,28 +12,24 @@ pub(super) const ARTIFACT: Artifact = Artifact {
 };
 
 async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
-    let mut marker: Option<String> = None;
-    for page in 0.. {
-        if page == PAGES {
-            return inquiry.refuse(cut_off("function URLs"));
-        }
-        let asked = inquiry
-            .ask("lambda:ListFunctionUrlConfigs", &aws.target.name, |raw| {
+    inquiry
+        .ask_pages(
+            "function URLs",
+            "lambda:ListFunctionUrlConfigs",
+            &aws.target.name,
+            |raw, marker| {
                 aws.clients
                     .lambda
                     .list_function_url_configs()
                     .function_name(aws.target.arn_unqualified())
-                    .set_marker(marker.clone())
+                    .set_marker(marker)
                     .customize()
                     .interceptor(raw)
                     .send()
-            })
-            .await;
-        marker = asked.and_then(|reply| next_page(reply.next_marker()));
-        if marker.is_none() {
-            return;
-        }
-    }
+            },
+            |_, page| page.next_marker,
+        )
+        .await;
 }
 
 #[cfg(test)]
@@ -95,7 +90,7 @@ mod tests {
         )];
         let collected = collect(FUNCTION, ArtifactKind::UrlConfig, None, endless).await;
         assert_eq!(collected.outcome().0, "partial");
-        assert_eq!(collected.asked.len(), crate::aws::PAGES);
+        assert_eq!(collected.asked.len(), crate::inquiry::PAGES);
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! The published versions; the newest of them are preserved.
 
-use super::{Artifact, Aws, PAGES, cut_off};
+use super::{Artifact, Aws};
 use crate::Inquiry;
 use evidence::{ArtifactKind, Request};
 use futures_util::FutureExt as _;
@@ -14,39 +14,32 @@ pub(super) const ARTIFACT: Artifact = Artifact {
 
 async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
     let mut numbers: Vec<u64> = Vec::new();
-    let mut marker: Option<String> = None;
-    for page in 0.. {
-        if page == PAGES {
-            inquiry.refuse(cut_off("versions"));
-            break;
-        }
-        let asked = inquiry
-            .ask("lambda:ListVersionsByFunction", &aws.target.name, |raw| {
+    inquiry
+        .ask_pages(
+            "versions",
+            "lambda:ListVersionsByFunction",
+            &aws.target.name,
+            |raw, marker| {
                 aws.clients
                     .lambda
                     .list_versions_by_function()
                     .function_name(aws.target.arn_unqualified())
-                    .set_marker(marker.clone())
+                    .set_marker(marker)
                     .customize()
                     .interceptor(raw)
                     .send()
-            })
-            .await;
-        let Some(reply) = asked else {
-            break;
-        };
-        withhold_environments(inquiry);
-        numbers.extend(
-            reply
-                .versions()
-                .iter()
-                .filter_map(|version| version.version()?.parse::<u64>().ok()),
-        );
-        marker = next_page(reply.next_marker());
-        if marker.is_none() {
-            break;
-        }
-    }
+            },
+            |inquiry, page| {
+                withhold_environments(inquiry);
+                numbers.extend(
+                    page.versions()
+                        .iter()
+                        .filter_map(|version| version.version()?.parse::<u64>().ok()),
+                );
+                page.next_marker
+            },
+        )
+        .await;
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     for number in numbers.into_iter().take(aws.versions) {
         preserve(inquiry, &number.to_string());
@@ -63,13 +56,6 @@ pub(super) fn preserve(inquiry: &mut Inquiry<'_>, version: &str) {
     ] {
         inquiry.then(Request::one(artifact, version));
     }
-}
-
-/// The marker of the next page; Lambda's last page has none, or an empty one.
-pub(super) fn next_page(marker: Option<&str>) -> Option<String> {
-    marker
-        .filter(|marker| !marker.is_empty())
-        .map(str::to_owned)
 }
 
 /// Environments belong to the configuration exhibits only.

@@ -178,6 +178,7 @@ async fn a_request_that_cannot_be_understood_is_answered_with_what_to_do() {
         let payload = answer.payload().unwrap().as_ref();
         let payload: Value = serde_json::from_slice(payload).unwrap();
         assert!(answer.function_error().is_some(), "{request}: {payload}");
+        assert_eq!(payload["errorType"], "BadInput", "{request}");
         let message = payload["errorMessage"].as_str().unwrap();
         for word in told {
             assert!(message.contains(word), "{request}: {message}");

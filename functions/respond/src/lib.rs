@@ -123,6 +123,20 @@ pub enum RespondError {
     Untold(String),
 }
 
+impl RespondError {
+    /// One word for what went wrong; the `errorType` of a direct invocation.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::BadInput(_) => "BadInput",
+            Self::Vault(_) => "VaultFailed",
+            Self::Seal(_) | Self::BadSeal(_) => "NotSealed",
+            Self::Locate(_) => "FunctionsNotFound",
+            Self::Queue(_) => "QueueFailed",
+            Self::Untold(_) => "NobodyTold",
+        }
+    }
+}
+
 impl Responder {
     /// Deals with one thing that came in.
     pub async fn handle(

@@ -2,7 +2,7 @@
 
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 use collectors::aws::{Regions, http_client, s3_client};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use respond::{Attempt, Responder, Settings, SnsNotifier, SqsQueue};
 use serde_json::Value;
 use std::sync::Arc;
@@ -27,7 +27,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                     .duration_since(SystemTime::now())
                     .unwrap_or_default(),
         };
-        Ok::<_, lambda_runtime::Error>(responder.invoke(event.payload, &attempt).await?)
+        let done = responder.invoke(event.payload, &attempt).await;
+        done.map_err(|error| Diagnostic {
+            error_type: error.name().to_owned(),
+            error_message: error.to_string(),
+        })
     }))
     .await
 }

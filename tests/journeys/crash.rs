@@ -205,7 +205,7 @@ impl Stage {
     }
 
     fn responder(&self, fault: &Arc<Fault>) -> Responder {
-        let clock: collectors::Clock = Arc::new(jiff::Timestamp::now);
+        let clock: vault::Clock = Arc::new(jiff::Timestamp::now);
         let vault: Arc<dyn Vault> = Arc::new(S3Vault::new(
             collectors::aws::s3_client(&self.config),
             self.settings.bucket.clone(),

@@ -7,10 +7,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use vault::{Source, Vault, VaultError};
-
-/// Tells the time; only mains make one.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+use vault::{Clock, Source, Vault, VaultError};
 
 /// One case's place in the vault.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ pub mod aws;
 mod desk;
 mod inquiry;
 
-pub use desk::{Clock, Desk};
+pub use desk::Desk;
 pub use inquiry::{Inquiry, RawReply, Refusal};
 
 use async_trait::async_trait;

@@ -8,6 +8,7 @@ use crate::target::Target;
 use crate::trigger::Trigger;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Which program made a manifest, and as whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,5 +106,14 @@ impl Manifest {
         self.acquisitions
             .iter()
             .flat_map(|acquisition| &acquisition.exhibits)
+    }
+
+    /// How many acquisitions ended in each outcome.
+    pub fn outcomes(&self) -> BTreeMap<&'static str, usize> {
+        let mut outcomes = BTreeMap::new();
+        for acquisition in &self.acquisitions {
+            *outcomes.entry(acquisition.result.as_str()).or_default() += 1;
+        }
+        outcomes
     }
 }

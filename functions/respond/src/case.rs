@@ -10,7 +10,6 @@ use evidence::{
     SealedCase, Trigger, keys,
 };
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use vault::VaultError;
@@ -39,17 +38,11 @@ impl Responder {
             _ => None,
         };
         self.tell_of(&case, tracing.as_deref()).await?;
-        let mut outcomes = BTreeMap::new();
-        for acquisition in &case.manifest().acquisitions {
-            *outcomes
-                .entry(acquisition.result.as_str().to_owned())
-                .or_default() += 1;
-        }
         Ok(Done::Sealed {
             envelope: keys::envelope(&id, 0),
             case_id: id,
             target: work.target.arn(),
-            outcomes,
+            outcomes: case.manifest().outcomes(),
             tracing,
             remark: remark(&case),
         })

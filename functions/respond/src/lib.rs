@@ -18,7 +18,6 @@ pub use permissions::{PERMISSIONS, Permission};
 pub use ports::{Notice, Notifier, Queue, QueueError, SnsNotifier, SqsQueue};
 pub use settings::{BadSetting, Settings};
 
-use collectors::Clock;
 use collectors::aws::{Regions, TriggerFacts, functions_concerned};
 use evidence::{
     CaseId, Responder as ResponderIdentity, Severity, Sha256Digest, Target, Trigger, keys,
@@ -29,6 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::Instant;
 use trail::{Classification, Decision, Record};
+use vault::Clock;
 use vault::{Signer, Vault, VaultError};
 
 /// Everything that answers an event, behind ports.
@@ -71,7 +71,7 @@ pub enum Done {
         /// Where its envelope is.
         envelope: String,
         /// How many acquisitions ended in each outcome.
-        outcomes: BTreeMap<String, usize>,
+        outcomes: BTreeMap<&'static str, usize>,
         /// What came of tracing; none where it does not apply.
         tracing: Option<String>,
         /// What whoever asked should know at once.

@@ -49,7 +49,7 @@ async fn responder() -> anyhow::Result<Responder> {
         )
         .load()
         .await;
-    let clock: collectors::Clock = Arc::new(jiff::Timestamp::now);
+    let clock: vault::Clock = Arc::new(jiff::Timestamp::now);
     let regions = Regions::new(&config, &settings.regions);
     Ok(Responder {
         vault: Arc::new(S3Vault::new(

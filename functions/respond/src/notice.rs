@@ -52,11 +52,8 @@ pub(crate) fn of_case(
             line(reason, 300)
         )),
     }
-    let mut outcomes = std::collections::BTreeMap::<&str, usize>::new();
-    for acquisition in &manifest.acquisitions {
-        *outcomes.entry(acquisition.result.as_str()).or_default() += 1;
-    }
-    let outcomes: Vec<String> = outcomes
+    let outcomes: Vec<String> = manifest
+        .outcomes()
         .iter()
         .map(|(outcome, count)| format!("{count} {outcome}"))
         .collect();

@@ -59,6 +59,16 @@ impl Desk {
         }
     }
 
+    /// The vault itself.
+    pub fn vault(&self) -> &dyn Vault {
+        &*self.vault
+    }
+
+    /// The case.
+    pub fn case(&self) -> &CaseId {
+        &self.case
+    }
+
     /// Now.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
@@ -71,17 +81,50 @@ impl Desk {
         source: &str,
         document: &Value,
     ) -> Result<Exhibit, VaultError> {
+        self.keep_document(exhibit_name(request), source, document)
+            .await
+    }
+
+    /// Keeps one JSON document under a name.
+    pub async fn keep_document(
+        &self,
+        name: String,
+        source: &str,
+        document: &Value,
+    ) -> Result<Exhibit, VaultError> {
         let bytes = Bytes::from(document.to_string());
+        self.keep(name, source, bytes, "json", "application/json")
+            .await
+    }
+
+    /// Keeps JSON Lines that are compressed with gzip already.
+    pub async fn keep_lines(
+        &self,
+        name: String,
+        source: &str,
+        bytes: Bytes,
+    ) -> Result<Exhibit, VaultError> {
+        self.keep(name, source, bytes, "jsonl.gz", "application/gzip")
+            .await
+    }
+
+    async fn keep(
+        &self,
+        name: String,
+        source: &str,
+        bytes: Bytes,
+        extension: &str,
+        media_type: &str,
+    ) -> Result<Exhibit, VaultError> {
         let sha256 = Sha256Digest::of(&bytes);
-        let name = exhibit_name(request);
-        let key = keys::exhibit(&self.case, &name, &sha256, "json");
-        let receipt = self.vault.put_once(&key, bytes, "application/json").await?;
+        let key = keys::exhibit(&self.case, &name, &sha256, extension);
+        let receipt = self.vault.put_once(&key, bytes, media_type).await?;
         Ok(Exhibit {
             name,
             key: receipt.key,
             sha256: receipt.sha256,
             size_bytes: receipt.size_bytes,
-            media_type: "application/json".to_owned(),
+            media_type: media_type.to_owned(),
             source: source.to_owned(),
             acquired_at: self.now(),
         })

@@ -14,6 +14,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bytes::Bytes;
 use evidence::{Acquisition, Call, Exhibit, Finding, Outcome, Request, Sha256Digest, Target};
 use futures_util::StreamExt as _;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 use vault::{Opened, Source, SourceError, VaultError};
@@ -62,7 +63,8 @@ impl RawReply {
 const ATTEMPTS: u32 = 3;
 
 /// Why a call brought nothing. Holds the provider's error code and message, never a URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The provider says there is none.
     Absent(String),
@@ -265,6 +267,12 @@ impl<'a> Inquiry<'a> {
         self.exhibits.last()
     }
 
+    /// What is on record, for a page: the calls, what was refused, what was noticed, and whether
+    /// something failed in a way that may pass.
+    pub(crate) fn into_parts(self) -> (Vec<Call>, Vec<Refusal>, Vec<Finding>, bool) {
+        (self.calls, self.refusals, self.findings, self.transient)
+    }
+
     /// The name of the exhibit that holds this request's replies.
     pub fn name(&self) -> String {
         exhibit_name(&self.request)
@@ -371,6 +379,7 @@ impl<'a> Inquiry<'a> {
             started_at,
             duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or(0),
             error: refusal.map(|refusal| refusal.why().to_owned()),
+            requests: 1,
         });
     }
 }
@@ -384,7 +393,8 @@ impl Refusal {
     }
 }
 
-fn outcome(refusals: &[Refusal], anything_kept: bool) -> Outcome {
+/// What came of it all, by what was refused.
+pub(crate) fn outcome(refusals: &[Refusal], anything_kept: bool) -> Outcome {
     let of = |wanted: fn(&Refusal) -> bool| -> Option<String> {
         let reasons: Vec<&str> = refusals
             .iter()
@@ -430,7 +440,7 @@ impl Source for InHand {
     }
 }
 
-fn sources(calls: &[Call]) -> String {
+pub(crate) fn sources(calls: &[Call]) -> String {
     if calls.is_empty() {
         return "the trigger".to_owned();
     }

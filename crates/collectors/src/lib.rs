@@ -6,11 +6,18 @@
 //! [`evidence::Acquisition`] with its [`evidence::Outcome`].
 
 pub mod aws;
+mod conclude;
 mod desk;
 mod inquiry;
+mod pages;
+mod reading;
 
-pub use desk::Desk;
+pub use conclude::{
+    Concluded, ENTRIES, Observed, Observer, Unobserved, conclude, concluded,
+};
+pub use desk::{Desk, exhibit_name};
 pub use inquiry::{Inquiry, RawReply, Refusal};
+pub use reading::{Entry, Page, Reading, Task, read_on};
 
 use async_trait::async_trait;
 use evidence::{Acquisition, ArtifactKind, Call, Finding, OpenCase, Outcome, Permission, Request};

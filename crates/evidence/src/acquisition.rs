@@ -56,6 +56,18 @@ pub enum ArtifactKind {
     /// Which functions a layer, role or policy concerns; asked for before their cases are opened,
     /// and in a case only where the answer has gaps.
     FunctionsConcerned,
+    /// X-Ray's traces of the window. X-Ray keeps them 30 days.
+    Traces,
+    /// The lines of one log group in the window, and the invocations read from them.
+    ExecutionLogs,
+    /// What was done in the window to the function, its role, layers, versions and triggers.
+    AuditEvents,
+    /// What the function's role sessions did before the window: what is ordinary for them.
+    RoleBaseline,
+    /// What the function's role sessions did in the window.
+    RoleActivity,
+    /// Whether the trail's own files are as CloudTrail wrote them.
+    TrailIntegrity,
 }
 
 impl ArtifactKind {
@@ -84,6 +96,12 @@ impl ArtifactKind {
             Self::ExecutionRole => "execution-role",
             Self::ResponderPart => "responder-part",
             Self::FunctionsConcerned => "functions-concerned",
+            Self::Traces => "traces",
+            Self::ExecutionLogs => "execution-logs",
+            Self::AuditEvents => "audit-events",
+            Self::RoleBaseline => "role-baseline",
+            Self::RoleActivity => "role-activity",
+            Self::TrailIntegrity => "trail-integrity",
         }
     }
 }
@@ -190,6 +208,18 @@ pub struct Call {
     pub duration_ms: u64,
     /// The provider's error code, where it failed.
     pub error: Option<String>,
+    /// How many requests it took, where that was not one: a list is read page by page.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub requests: u64,
+}
+
+const fn once() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_once(requests: &u64) -> bool {
+    *requests == 1
 }
 
 /// Bytes in the vault.

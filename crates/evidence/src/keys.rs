@@ -10,10 +10,14 @@
 //! cases/CASE/signer-ID.pem                the public key, for convenience; take the trusted one from elsewhere
 //! cases/CASE/notified.json                written after the notification went out
 //! requests/REQUEST.json                   when a responder's request came in: a repeated one reopens the same case
+//! windows/CASE/PASS/plan.json             what a pass over a window sets out to collect; written once, before the first page
+//! windows/CASE/PASS/TASK/NNNNNN.gz        one page as the provider gave it, and where the next one begins
+//! windows/CASE/PASS/TASK/done.json        what came of a task once its pages are exhibits
 //! attempts/YYYY/MM/DD/EVENT.json          events that are recorded only: failed calls, lesser changes
 //! tracing/FUNCTION/REVISION.json          written before tracing is turned on: tells our own event from an attacker's
 //! ```
 
+use crate::acquisition::Request;
 use crate::case_id::CaseId;
 use crate::digest::Sha256Digest;
 use crate::file_name::file_name;
@@ -76,6 +80,27 @@ pub fn request(request_id: &str) -> String {
 /// The intents to turn tracing on for this function, at any revision.
 pub fn tracing_intents(function: &Target) -> String {
     format!("tracing/{}/", Sha256Digest::of(function.arn_unqualified()))
+}
+
+/// What a pass over a window sets out to collect.
+pub fn plan(id: &CaseId, pass: &str) -> String {
+    format!("windows/{id}/{}/plan.json", file_name(pass, 64))
+}
+
+/// The pages of one task of a pass.
+pub fn pages(id: &CaseId, pass: &str, task: &Request) -> String {
+    let task = file_name(&task.to_string(), 80);
+    format!("windows/{id}/{}/{task}/", file_name(pass, 64))
+}
+
+/// One page of a task, counted from 1.
+pub fn page(id: &CaseId, pass: &str, task: &Request, number: u32) -> String {
+    format!("{}{number:06}.gz", pages(id, pass, task))
+}
+
+/// What came of a task.
+pub fn task_done(id: &CaseId, pass: &str, task: &Request) -> String {
+    format!("{}done.json", pages(id, pass, task))
 }
 
 /// An event that is recorded and opens no case.

@@ -20,6 +20,7 @@ mod manifest;
 mod seal;
 mod target;
 mod trigger;
+mod window;
 
 pub use acquisition::{Acquisition, ArtifactKind, Call, Exhibit, Outcome, Permission, Request};
 pub use canonical::canonical_json;
@@ -32,3 +33,4 @@ pub use manifest::{CustodyAction, CustodyEntry, Manifest, Responder};
 pub use seal::{BadSeal, Envelope, PAYLOAD_TYPE, STATEMENT_TYPE, Signature, pre_authentication};
 pub use target::{BadArn, Partition, Provider, ResourceKind, Target};
 pub use trigger::{Category, Trigger};
+pub use window::{BadWindow, Window};

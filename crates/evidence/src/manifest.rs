@@ -6,6 +6,7 @@ use crate::digest::Sha256Digest;
 use crate::finding::Finding;
 use crate::target::Target;
 use crate::trigger::Trigger;
+use crate::window::Window;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,6 +36,14 @@ pub enum CustodyAction {
         exhibits: u64,
         /// Their bytes in all.
         size_bytes: u64,
+    },
+    /// Logs, audit trail, role activity and traces of a window were collected.
+    WindowCollected {
+        /// Which pass over which window: tells one addendum of a case from another.
+        pass: String,
+        /// The window.
+        #[serde(flatten)]
+        window: Window,
     },
     /// X-Ray tracing of the target was turned on.
     TracingTurnedOn {

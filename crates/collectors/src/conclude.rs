@@ -230,7 +230,9 @@ async fn write_down(
 ) -> Result<Concluded, VaultError> {
     let key = keys::task_done(desk.case(), task.pass, task.request);
     let bytes = serde_json::to_vec(&concluded).map_err(|cause| unreadable(&key, &cause.into()))?;
-    let put = desk.vault().put_once(&key, bytes.into(), "application/json");
+    let put = desk
+        .vault()
+        .put_once(&key, bytes.into(), "application/json");
     match put.await {
         Ok(_) => Ok(concluded),
         Err(VaultError::Conflict { .. }) => {
@@ -274,7 +276,10 @@ fn once_each(calls: Vec<Call>) -> Vec<Call> {
 fn name_exhibit(task: &Task<'_>, exhibits: &[Exhibit], proof: &mut Proof) {
     let part = Some(proof.exhibit.as_str()).filter(|part| !part.is_empty());
     let begins = part_name(task, part);
-    if let Some(exhibit) = exhibits.iter().find(|exhibit| exhibit.name.starts_with(&begins)) {
+    if let Some(exhibit) = exhibits
+        .iter()
+        .find(|exhibit| exhibit.name.starts_with(&begins))
+    {
         proof.exhibit.clone_from(&exhibit.name);
     }
 }

@@ -12,9 +12,7 @@ mod inquiry;
 mod pages;
 mod reading;
 
-pub use conclude::{
-    Concluded, ENTRIES, Observed, Observer, Unobserved, conclude, concluded,
-};
+pub use conclude::{Concluded, ENTRIES, Observed, Observer, Unobserved, conclude, concluded};
 pub use desk::{Desk, exhibit_name};
 pub use inquiry::{Inquiry, RawReply, Refusal};
 pub use reading::{Entry, Page, Reading, Task, read_on};

@@ -30,6 +30,7 @@ mod tags;
 mod trigger_event;
 mod url_config;
 mod versions;
+pub mod window;
 
 pub use clients::{Clients, Regions, http_client, s3_client};
 pub use locate::{LOCATE_PERMISSIONS, LocateError, Located, functions_concerned};

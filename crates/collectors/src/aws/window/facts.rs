@@ -1,0 +1,173 @@
+//! What the sealed case says of the function that an investigation has to know: where it logs, as
+//! whom it acts, what it is made of. No environment, no secret.
+
+use evidence::{ArtifactKind, Manifest, Target};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a sealed case says of its function.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The log groups that the function or one of its versions writes to, and Lambda's default.
+    pub log_groups: BTreeMap<String, LogGroup>,
+    /// What the function's logging leaves out: `application lines below WARN`.
+    pub log_filters: BTreeSet<String>,
+    /// ARNs of the roles that it or one of its versions runs as.
+    pub roles: BTreeSet<String>,
+    /// ARNs of those roles' managed policies.
+    pub policies: BTreeSet<String>,
+    /// ARNs of its layers, with version.
+    pub layers: BTreeSet<String>,
+    /// UUIDs of its event source mappings.
+    pub mappings: BTreeSet<String>,
+}
+
+/// What is known of a log group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGroup {
+    /// `STANDARD`, `INFREQUENT_ACCESS` or `DELIVERY`; none if unknown.
+    pub class: Option<String>,
+    /// After how many days lines expire; none if never or unknown.
+    pub retention_days: Option<i64>,
+}
+
+impl Facts {
+    /// What a manifest says without its exhibits.
+    pub fn of(manifest: &Manifest) -> Self {
+        let mut facts = Self::default();
+        facts
+            .log_groups
+            .insert(default_log_group(&manifest.target), LogGroup::default());
+        for acquisition in &manifest.acquisitions {
+            let request = &acquisition.request;
+            match (request.artifact, &request.selector) {
+                (ArtifactKind::Layer, Some(arn)) => {
+                    facts.layers.insert(arn.clone());
+                }
+                (ArtifactKind::LogGroup, Some(name)) => {
+                    facts.log_groups.entry(name.clone()).or_default();
+                }
+                (ArtifactKind::ExecutionRole, Some(arn)) => {
+                    facts.roles.insert(arn.clone());
+                    let policies = acquisition.calls.iter();
+                    let policies = policies.filter(|call| call.api == "iam:GetPolicy");
+                    let arns = policies.map(|call| call.about.clone());
+                    facts
+                        .policies
+                        .extend(arns.filter(|arn| arn.starts_with("arn:")));
+                }
+                _ => {}
+            }
+        }
+        facts
+    }
+
+    /// Whether an artifact's exhibit has more to say.
+    pub const fn reads(artifact: ArtifactKind) -> bool {
+        matches!(
+            artifact,
+            ArtifactKind::Configuration
+                | ArtifactKind::Versions
+                | ArtifactKind::EventSourceMappings
+                | ArtifactKind::LogGroup
+        )
+    }
+
+    /// Learns from an exhibit of such an artifact: the document of the replies that its calls gave.
+    pub fn learn(&mut self, artifact: ArtifactKind, document: &Value) {
+        let replies = document.get("replies").and_then(Value::as_array);
+        let replies = replies.into_iter().flatten();
+        for reply in replies.filter_map(|reply| reply.get("reply")) {
+            match artifact {
+                ArtifactKind::Configuration => self.configuration(reply),
+                ArtifactKind::Versions => {
+                    for version in list(reply, "Versions") {
+                        self.configuration(version);
+                    }
+                }
+                ArtifactKind::EventSourceMappings => {
+                    let mappings = list(reply, "EventSourceMappings");
+                    let uuids = mappings.filter_map(|mapping| text(mapping, "/UUID"));
+                    self.mappings.extend(uuids.map(str::to_owned));
+                }
+                ArtifactKind::LogGroup => {
+                    for group in list(reply, "logGroups") {
+                        self.log_group(group);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn configuration(&mut self, configuration: &Value) {
+        if let Some(role) = text(configuration, "/Role") {
+            self.roles.insert(role.to_owned());
+        }
+        if let Some(group) = text(configuration, "/LoggingConfig/LogGroup") {
+            self.log_groups.entry(group.to_owned()).or_default();
+        }
+        for layer in list(configuration, "Layers") {
+            let arn = text(layer, "/Arn").map(str::to_owned);
+            self.layers.extend(arn);
+        }
+        for (pointer, whose) in [
+            ("/LoggingConfig/ApplicationLogLevel", "application"),
+            ("/LoggingConfig/SystemLogLevel", "platform"),
+        ] {
+            // INFO lets everything through that Lambda and most programs write.
+            let level = text(configuration, pointer);
+            if let Some(level @ ("WARN" | "ERROR" | "FATAL")) = level {
+                self.log_filters
+                    .insert(format!("{whose} lines below {level}"));
+            }
+        }
+    }
+
+    fn log_group(&mut self, group: &Value) {
+        let Some(name) = text(group, "/logGroupName") else {
+            return;
+        };
+        let known = self.log_groups.entry(name.to_owned()).or_default();
+        known.class = text(group, "/logGroupClass").map(str::to_owned);
+        known.retention_days = group.get("retentionInDays").and_then(Value::as_i64);
+    }
+}
+
+/// Where Lambda logs if nobody says otherwise.
+fn default_log_group(function: &Target) -> String {
+    format!("/aws/lambda/{}", function.name)
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer)?.as_str()
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+    let items = value.get(field).and_then(Value::as_array);
+    items.into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn versions_lead_to_roles_log_groups_layers_and_filters_of_their_own() {
+        let mut facts = Facts::default();
+        let document = json!({"replies": [{"call": "lambda:ListVersionsByFunction", "reply": {"Versions": [
+            {"Version": "$LATEST", "Role": "arn:aws:iam::111122223333:role/new",
+             "LoggingConfig": {"LogFormat": "JSON", "LogGroup": "/own", "SystemLogLevel": "WARN", "ApplicationLogLevel": "INFO"}},
+            {"Version": "1", "Role": "arn:aws:iam::111122223333:role/old", "LoggingConfig": {"LogGroup": "/aws/lambda/f"},
+             "Layers": [{"Arn": "arn:aws:lambda:eu-west-1:111122223333:layer:l:1"}]}]}}, {"note": "n", "value": 1}]});
+        facts.learn(ArtifactKind::Versions, &document);
+        let mappings =
+            json!({"replies": [{"reply": {"EventSourceMappings": [{"UUID": "u-1"}, {}]}}]});
+        facts.learn(ArtifactKind::EventSourceMappings, &mappings);
+        let groups = json!({"replies": [{"reply": {"logGroups": [{"logGroupName": "/own", "retentionInDays": 3, "logGroupClass": "INFREQUENT_ACCESS"}]}}]});
+        facts.learn(ArtifactKind::LogGroup, &groups);
+        insta::assert_json_snapshot!(facts);
+    }
+}

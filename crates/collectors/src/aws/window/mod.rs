@@ -1,0 +1,157 @@
+//! What happened around a change: logs, audit trail, role activity and traces of a window of time.
+//!
+//! One file an artifact; [`ARTIFACTS`] is the registry. Each is read page by page
+//! ([`crate::Reading`]) and looked at as its entries pass in order ([`crate::Observer`]).
+
+mod facts;
+mod pace;
+
+pub use facts::Facts;
+pub use pace::Pace;
+
+use super::{Clients, Regions};
+use crate::{Concluded, Observer, Reading, Task};
+use evidence::{ArtifactKind, Permission, Request, Target, Window};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One kind of artifact of a window.
+pub(crate) struct Artifact {
+    /// Its kind.
+    kind: ArtifactKind,
+    /// IAM actions; without any one of them the outcome is *denied*.
+    actions: &'static [&'static str],
+    /// What is wanted of the target: one request a log group.
+    requests: fn(&Investigation) -> Vec<Request>,
+    /// How a request is read: one reading after the other, their entries going into one exhibit.
+    readings: for<'a> fn(&'a Investigation, &'a Request) -> Vec<Box<dyn Reading + 'a>>,
+    /// Who looks at the entries. Gets what the artifacts in `after` carried.
+    observer: for<'a> fn(&'a Investigation, &'a Request, &Carried) -> Box<dyn Observer + 'a>,
+    /// Which artifacts have to be concluded before this one's entries are looked at.
+    after: &'static [ArtifactKind],
+}
+
+/// What concluded artifacts leave for others, by kind.
+pub type Carried = BTreeMap<ArtifactKind, Vec<Value>>;
+
+/// The registry: everything that is collected of a window, what expires soonest first.
+const ARTIFACTS: &[Artifact] = &[];
+
+#[allow(dead_code)] // while the artifacts are being written
+/// One window of one function, and all that is needed to look into it.
+pub struct Investigation {
+    /// Clients of the target's Region.
+    pub(crate) clients: Clients,
+    /// A way into other Regions: IAM's records are in us-east-1, a role may act anywhere.
+    pub(crate) regions: Regions,
+    /// The function.
+    pub(crate) target: Target,
+    /// What the sealed case says of it.
+    pub(crate) facts: Facts,
+    /// The window.
+    pub(crate) window: Window,
+    /// The window before it, which shows what is ordinary; none is looked at if none.
+    pub(crate) baseline: Option<Window>,
+    /// When the change happened that opened the case.
+    pub(crate) tampered_at: Option<Timestamp>,
+    /// How fast LookupEvents may be asked; one for the whole process.
+    pub(crate) pace: Arc<Pace>,
+}
+
+/// What [`Investigation::new`] takes.
+pub struct Scope {
+    /// The function.
+    pub target: Target,
+    /// What the sealed case says of it.
+    pub facts: Facts,
+    /// The window.
+    pub window: Window,
+    /// The window before it; none is looked at if none.
+    pub baseline: Option<Window>,
+    /// When the change happened that opened the case.
+    pub tampered_at: Option<Timestamp>,
+}
+
+impl Investigation {
+    /// An investigation; `clients` are of the target's Region.
+    pub fn new(clients: Clients, regions: Regions, pace: Arc<Pace>, scope: Scope) -> Self {
+        Self {
+            clients,
+            regions,
+            target: scope.target,
+            facts: scope.facts,
+            window: scope.window,
+            baseline: scope.baseline,
+            tampered_at: scope.tampered_at,
+            pace,
+        }
+    }
+
+    /// Everything that is wanted, what expires soonest first.
+    pub fn plan(&self) -> Vec<Request> {
+        ARTIFACTS
+            .iter()
+            .flat_map(|artifact| (artifact.requests)(self))
+            .collect()
+    }
+
+    /// A request of the plan as a task of a pass.
+    pub fn task<'a>(&'a self, pass: &'a str, request: &'a Request) -> Task<'a> {
+        Task {
+            target: &self.target,
+            pass,
+            request,
+            readings: artifact(request)
+                .map(|artifact| (artifact.readings)(self, request))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Who looks at a request's entries.
+    pub fn observer<'a>(
+        &'a self,
+        request: &'a Request,
+        carried: &Carried,
+    ) -> Box<dyn Observer + 'a> {
+        match artifact(request) {
+            Some(artifact) => (artifact.observer)(self, request, carried),
+            None => Box::new(crate::Unobserved),
+        }
+    }
+
+    /// What has to be concluded before a request's entries are looked at.
+    pub fn after(&self, request: &Request) -> &'static [ArtifactKind] {
+        artifact(request).map_or(&[], |artifact| artifact.after)
+    }
+
+    /// Puts what a concluded request carries with the rest.
+    pub fn carry(carried: &mut Carried, concluded: &Concluded) {
+        if !concluded.carry.is_null() {
+            carried
+                .entry(concluded.acquisition.request.artifact)
+                .or_default()
+                .push(concluded.carry.clone());
+        }
+    }
+}
+
+fn artifact(request: &Request) -> Option<&'static Artifact> {
+    ARTIFACTS
+        .iter()
+        .find(|artifact| artifact.kind == request.artifact)
+}
+
+/// Every permission that an investigation needs, by artifact.
+pub fn permissions() -> Vec<Permission> {
+    ARTIFACTS
+        .iter()
+        .flat_map(|artifact| {
+            artifact.actions.iter().map(|action| Permission {
+                action,
+                artifact: artifact.kind,
+            })
+        })
+        .collect()
+}

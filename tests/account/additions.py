@@ -1,6 +1,7 @@
 """Puts every addition in place, once, before the account serves its first request."""
 
-from account import cloudformation, event_targets, images, lambda_additions, object_lock, permissions, processes, roles, xray
+from account import (cloudformation, event_targets, images, lambda_additions, object_lock, permissions, processes, roles,
+                     state_machines, xray)
 
 
 def apply(guardian, enforce_memory: bool) -> None:
@@ -12,6 +13,7 @@ def apply(guardian, enforce_memory: bool) -> None:
     roles.apply()
     event_targets.apply()
     cloudformation.apply()
+    state_machines.apply()
     processes.the_processes.apply(guardian, enforce_memory)
 
 

@@ -25,6 +25,8 @@ pub struct Clients {
     pub(crate) sns: aws_sdk_sns::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) kms: aws_sdk_kms::Client,
+    pub(crate) xray: aws_sdk_xray::Client,
+    pub(crate) athena: aws_sdk_athena::Client,
     pub(crate) downloads: crate::aws::download::Downloads,
 }
 
@@ -46,6 +48,8 @@ impl Clients {
             sns: aws_sdk_sns::Client::new(config),
             sqs: aws_sdk_sqs::Client::new(config),
             kms: aws_sdk_kms::Client::new(config),
+            xray: aws_sdk_xray::Client::new(config),
+            athena: aws_sdk_athena::Client::new(config),
             downloads: crate::aws::download::Downloads::default(),
         }
     }

@@ -9,6 +9,7 @@
 //! responder causes itself.
 
 mod classify;
+pub mod digests;
 mod own;
 pub mod patterns;
 mod record;

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from ministack import app as ministack
 from ministack.core.router import extract_access_key_id
 
-from account import downloads, operations
+from account import downloads, log_events, operations
 from account.processes import the_processes
 from account.trail import the_trail
 
@@ -23,7 +23,7 @@ async def application(scope, receive, send):
         return await ministack.app(scope, receive, send)
     method, path = scope["method"], scope["path"]
     if path.startswith("/_account/"):
-        return await _answer(method, path, send)
+        return await _answer(method, path, scope, receive, send)
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     plain_http.set(headers.get("x-account-plain-http") == "1")
     query = parse_qs(scope.get("query_string", b"").decode(), keep_blank_values=True)
@@ -69,11 +69,15 @@ def _watch(method: str, path: str, headers: dict, query: dict, scope):
 # --- the account's own pages --------------------------------------------------------------------------------------
 
 
-async def _answer(method: str, path: str, send) -> None:
+async def _answer(method: str, path: str, scope, receive, send) -> None:
     name, _, rest = path.removeprefix("/_account/").partition("/")
     if name == "trail":
         await asyncio.to_thread(the_trail.settle)
         await _send_lines(send, the_trail.records)
+    elif name == "logs":
+        query = parse_qs(scope.get("query_string", b"").decode(), keep_blank_values=True)
+        status, content = log_events.page(rest, await _read(receive), query)
+        await _send(send, status, json.dumps(content).encode(), "application/json")
     elif name == "invocations":
         await _send_lines(send, the_processes.invocations)
     elif name == "download" and (content := downloads.content(rest)) is not None:
@@ -83,6 +87,16 @@ async def _answer(method: str, path: str, send) -> None:
                     "application/xml")
     else:
         await _send(send, 404, b"", "text/plain")
+
+
+async def _read(receive) -> bytes:
+    """A whole request body."""
+    pieces, more = [], True
+    while more:
+        message = await receive()
+        pieces.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(pieces)
 
 
 async def _send_lines(send, values: list) -> None:

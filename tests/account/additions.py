@@ -1,7 +1,7 @@
 """Puts every addition in place, once, before the account serves its first request."""
 
-from account import (cloudformation, event_targets, images, lambda_additions, log_events, object_lock, permissions,
-                     processes, roles, state_machines, xray)
+from account import (cloudformation, cloudtrail_additions, event_targets, function_sessions, images, lambda_additions,
+                     log_events, object_lock, permissions, processes, roles, state_machines, xray)
 
 
 def apply(guardian, enforce_memory: bool) -> None:
@@ -13,6 +13,8 @@ def apply(guardian, enforce_memory: bool) -> None:
     roles.apply()
     event_targets.apply()
     cloudformation.apply()
+    cloudtrail_additions.apply()
+    function_sessions.apply()
     state_machines.apply()
     log_events.apply()
     processes.the_processes.apply(guardian, enforce_memory)

@@ -84,6 +84,13 @@ class Account:
         with urllib.request.urlopen(f"{self.endpoint}/_account/{page}") as reply:
             return [json.loads(line) for line in reply.read().splitlines()]
 
+    def post(self, page, *lines, method="POST"):
+        """Sends lines of JSON to a page; the lines of its answer."""
+        import urllib.request
+        body = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/_account/{page}", body, method=method)) as reply:
+            return [json.loads(line) for line in reply.read().splitlines()]
+
     def trail(self, name=None):
         return [record for record in self.lines("trail") if name is None or record["eventName"] == name]
 

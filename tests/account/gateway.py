@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from ministack import app as ministack
 from ministack.core.router import extract_access_key_id
 
-from account import downloads, log_events, operations
+from account import caller_address, downloads, faults, log_events, operations, trail_page
 from account.processes import the_processes
 from account.trail import the_trail
 
@@ -26,10 +26,12 @@ async def application(scope, receive, send):
         return await _answer(method, path, scope, receive, send)
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     plain_http.set(headers.get("x-account-plain-http") == "1")
+    caller_address.set_for(headers, scope)
     query = parse_qs(scope.get("query_string", b"").decode(), keep_blank_values=True)
-    call = _watch(method, path, headers, query, scope)
+    region, service = operations.signing_scope(headers, query)
+    call = _watch(service, region, method, path, headers, query)
     if call is None:
-        return await ministack.app(scope, receive, send)
+        return await faults.application(scope, receive, send, service, region, headers, query)
 
     async def receive_and_keep():
         message = await receive()
@@ -44,26 +46,24 @@ async def application(scope, receive, send):
                                   for name, value in message.get("headers", [])}
         elif message.get("body"):
             call.reply.append(message["body"])
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            # Before the caller has its answer: whoever has it finds its record.
+            the_trail.end(call)
         await send(message)
 
-    try:
-        await ministack.app(scope, receive_and_keep, send_and_keep)
-    finally:
-        if call.status:
-            the_trail.end(call)
+    await faults.application(scope, receive_and_keep, send_and_keep, service, region, headers, query)
 
 
-def _watch(method: str, path: str, headers: dict, query: dict, scope):
+def _watch(service: str, region: str, method: str, path: str, headers: dict, query: dict):
     """The call to keep for the trail; None for bulk data, which is neither recorded nor worth a copy."""
-    region, service = operations.signing_scope(headers, query)
     if not service or path.startswith("/_"):
         return None
     if service == "s3" and path.strip("/").count("/"):
         return None
     if service == "lambda" and "invocations" in path:
         return None
-    address = (scope.get("client") or ("127.0.0.1",))[0]
-    return the_trail.begin(service, region, method, path, headers, query, extract_access_key_id(headers, query), address)
+    return the_trail.begin(service, region, method, path, headers, query, extract_access_key_id(headers, query),
+                           caller_address.current())
 
 
 # --- the account's own pages --------------------------------------------------------------------------------------
@@ -71,13 +71,17 @@ def _watch(method: str, path: str, headers: dict, query: dict, scope):
 
 async def _answer(method: str, path: str, scope, receive, send) -> None:
     name, _, rest = path.removeprefix("/_account/").partition("/")
-    if name == "trail":
-        await asyncio.to_thread(the_trail.settle)
-        await _send_lines(send, the_trail.records)
+    if name == "trail" and method == "POST":
+        query = parse_qs(scope.get("query_string", b"").decode(), keep_blank_values=True)
+        await _send_page(send, *await asyncio.to_thread(trail_page.append, await faults.read(receive), query))
     elif name == "logs":
         query = parse_qs(scope.get("query_string", b"").decode(), keep_blank_values=True)
-        status, content = log_events.page(rest, await _read(receive), query)
-        await _send(send, status, json.dumps(content).encode(), "application/json")
+        await _send_page(send, *log_events.page(rest, await faults.read(receive), query))
+    elif name == "faults":
+        await _send_page(send, *faults.page(method, await faults.read(receive)))
+    elif name == "trail":
+        await asyncio.to_thread(the_trail.settle)
+        await _send_lines(send, the_trail.records)
     elif name == "invocations":
         await _send_lines(send, the_processes.invocations)
     elif name == "download" and (content := downloads.content(rest)) is not None:
@@ -89,14 +93,10 @@ async def _answer(method: str, path: str, scope, receive, send) -> None:
         await _send(send, 404, b"", "text/plain")
 
 
-async def _read(receive) -> bytes:
-    """A whole request body."""
-    pieces, more = [], True
-    while more:
-        message = await receive()
-        pieces.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    return b"".join(pieces)
+async def _send_page(send, status: int, content) -> None:
+    """A list as JSON Lines, anything else as JSON."""
+    lines = content if isinstance(content, list) else [content]
+    await _send(send, status, "".join(json.dumps(line) + "\n" for line in lines).encode(), "application/x-ndjson")
 
 
 async def _send_lines(send, values: list) -> None:

@@ -34,6 +34,8 @@ def of_key(access_key: str) -> tuple[dict, str] | None:
 def _describe_session(identity: dict, access_key: str) -> None:
     from ministack.services import iam, sts
 
+    from account import function_sessions
+
     role_name, _, session_name = identity["arn"].rpartition(":assumed-role/")[2].partition("/")
     role = iam._roles.get_scoped(identity["accountId"], None, role_name) or {}
     role_id = role.get("RoleId", "AROA" + role_name.upper()[:16])
@@ -52,3 +54,5 @@ def _describe_session(identity: dict, access_key: str) -> None:
             "mfaAuthenticated": "false",
         },
     }
+    if scope := function_sessions.scope(access_key):
+        identity["inScopeOf"] = scope

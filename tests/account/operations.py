@@ -121,9 +121,17 @@ def _read_rest(model, service, method, path, headers, query, body) -> Operation 
         if any(key not in query or (value and query[key][0] != value) for key, value in required.items()):
             continue
         operation = Operation(service, name, {}, model.operation_model(name), model.metadata["protocol"])
+        if not _has_headers(operation.model.input_shape, headers):
+            continue
         operation.parameters = _rest_parameters(operation, found.groupdict(), headers, query, body)
         return operation
     return None
+
+
+def _has_headers(shape, headers: dict) -> bool:
+    """Whether the headers that an operation cannot do without are there: all that tells CopyObject from PutObject."""
+    required = [shape.members[name].serialization for name in shape.required_members] if shape else []
+    return all(place.get("name", "").lower() in headers for place in required if place.get("location") == "header")
 
 
 def _rest_parameters(operation: Operation, labels: dict, headers: dict, query: dict, body: bytes) -> dict:

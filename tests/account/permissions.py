@@ -11,7 +11,7 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import iam, kms, s3
 
-from account import operations
+from account import caller_address, cloudtrail_additions, operations
 
 # Lambda operations whose IAM action has another name.
 LAMBDA_ACTIONS = {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction",
@@ -54,6 +54,10 @@ def _extract_resource_arn(original):
         if service == "events":
             found = operations.read_request(service, method, path, headers, query_params, body)
             if found and (arn := _rule_arn(found, region, account_id)):
+                return arn
+        if service == "cloudtrail":
+            found = operations.read_request(service, method, path, headers, query_params, body)
+            if found and (arn := cloudtrail_additions.trail_arn(found.parameters, found.name)):
                 return arn
         arn = original(service, method, path, headers, body, query_params, region, account_id)
         if service == "kms" and ":alias/" in arn:
@@ -121,10 +125,11 @@ def _access_denied_response(original):
 
 
 def _pin_request_origin(original):
-    """`aws:SecureTransport` is true on loopback, which no wire leaves, unless the request asks to be taken as plain HTTP."""
+    """`aws:SourceIp` is the address that records show. `aws:SecureTransport` is true on loopback, which no wire leaves,
+    unless the request asks to be taken as plain HTTP."""
     def pin(source_ip, secure_transport):
         from account.gateway import plain_http
-        original(source_ip, not plain_http.get())
+        original(caller_address.current(), not plain_http.get())
     return pin
 
 

@@ -9,6 +9,8 @@ from datetime import datetime, timezone
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
+from account import function_sessions
+
 SAMPLE_SECONDS = 0.005
 
 
@@ -18,7 +20,7 @@ class FunctionProcess(subprocess.Popen):
     guardian = None
 
     def __init__(self, *arguments, **options):
-        environment = options.get("env") or {}
+        environment = options["env"] = function_sessions.with_own_port(options.get("env") or {})
         self.memory_mb = int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 128))
         self.spawned_at = time.perf_counter()
         self.first_poll_at = None

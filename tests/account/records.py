@@ -92,7 +92,9 @@ def record(operation: Operation, reply: dict, *, identity: dict, account: str, r
         "sourceIPAddress": source_ip,
         "userAgent": user_agent,
         "requestParameters": request_parameters(operation, host),
-        "responseElements": None if read_only or error else response_elements(operation, reply),
+        # Becoming a role counts as a read, yet the record tells what was handed out.
+        "responseElements": (None if error or read_only and not operation.name.startswith("AssumeRole")
+                             else response_elements(operation, reply)),
         "requestID": request_id,
         "eventID": str(uuid.uuid4()),
         "readOnly": read_only,
@@ -218,7 +220,9 @@ def _xml_as_json(content: bytes) -> dict:
 
 
 def _resources(operation: Operation, account: str, region: str) -> list | None:
-    """The resources that CloudTrail lists for S3 and KMS calls."""
+    """The resources that CloudTrail lists for S3, KMS and AssumeRole calls."""
+    if operation.service == "sts" and operation.parameters.get("RoleArn"):
+        return [{"accountId": account, "type": "AWS::IAM::Role", "ARN": operation.parameters["RoleArn"]}]
     if operation.service == "s3" and operation.parameters.get("Bucket"):
         bucket = urllib.parse.unquote(operation.parameters["Bucket"])
         return [{"accountId": account, "type": "AWS::S3::Bucket", "ARN": f"arn:aws:s3:::{bucket}"}]

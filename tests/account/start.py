@@ -19,9 +19,7 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYENV_R
 def up(options) -> int:
     folder = tempfile.mkdtemp(prefix="account-")
     guardian = Guardian(folder)
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", options.port))
+    listener, for_functions = _listener(options.port), _listener(0)
     port = listener.getsockname()[1]
     _set_environment(folder, port, options.auth)
     _redirect_log(options.log)
@@ -29,14 +27,22 @@ def up(options) -> int:
 
     # Functions are timed by threads of this process: let none of them wait long for its turn.
     sys.setswitchinterval(0.001)
-    from account import additions, gateway
+    from account import additions, caller_address, gateway
+    caller_address.functions_port = for_functions.getsockname()[1]
     additions.apply(guardian, enforce_memory=options.memory == "enforce")
     try:
-        asyncio.run(_serve(gateway.application, listener, port, options))
+        asyncio.run(_serve(gateway.application, (listener, for_functions), port, options))
     finally:
         additions.stop()
         # MiniStack's pollers never end by themselves, so neither would the interpreter; the guardian removes the folder.
         os._exit(1 if sys.exc_info()[0] else 0)
+
+
+def _listener(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    return listener
 
 
 def _set_environment(folder: str, port: int, auth: bool) -> None:
@@ -83,13 +89,15 @@ def _require_pinned_version() -> None:
         sys.exit(f"the additions are written for MiniStack {MINISTACK_VERSION}; this is {found}")
 
 
-async def _serve(application, listener: socket.socket, port: int, options) -> None:
+async def _serve(application, listeners: tuple, port: int, options) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
     config = Config()
-    listener.listen(512)
-    config.bind = [f"fd://{listener.detach()}"]  # hypercorn owns and closes it from here on
+    config.bind = []
+    for listener in listeners:
+        listener.listen(512)
+        config.bind.append(f"fd://{listener.detach()}")  # hypercorn owns and closes it from here on
     config.keep_alive_timeout = 75
     config.graceful_timeout = 0.2
     config.shutdown_timeout = 0.5

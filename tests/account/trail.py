@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ministack.core.responses import request_scope
 
 from account import event_targets, identity, operations, records, roles
+from account.event_history import History
 
 logger = logging.getLogger("account.trail")
 
@@ -41,7 +42,8 @@ class Trail:
 
     def __init__(self):
         self.records: list[dict] = []
-        self._calls: queue.Queue[Call] = queue.Queue()
+        self.history = History()
+        self._calls: queue.Queue[Call | threading.Event] = queue.Queue()
         threading.Thread(target=self._write_forever, daemon=True, name="account-trail").start()
 
     def begin(self, service: str, region: str, method: str, path: str, headers: dict, query: dict,
@@ -60,17 +62,24 @@ class Trail:
 
     def settle(self) -> None:
         """Returns once the record of every call so far is written."""
-        self._calls.join()
+        reached = threading.Event()
+        self._calls.put(reached)
+        reached.wait()
+
+    def append(self, record: dict, text: str, region: str | None = None) -> None:
+        """Adds a record that no call made to the history alone, to be handed out as `text`."""
+        self.history.add(record, text, region)
 
     def _write_forever(self) -> None:
         while True:
             call = self._calls.get()
+            if isinstance(call, threading.Event):
+                call.set()
+                continue
             try:
                 self._write(call)
             except Exception:
                 logger.exception("no record of %s %s", call.method, call.path)
-            finally:
-                self._calls.task_done()
 
     def _write(self, call: Call) -> None:
         operation = operations.read_request(call.service, call.method, call.path, call.headers, call.query,
@@ -84,6 +93,7 @@ class Trail:
             request_id=call.reply_headers.get("x-amzn-requestid") or call.reply_headers.get("x-amz-request-id", ""),
             time=call.time, host=call.headers.get("host", ""))
         self.records.append(record)
+        self.history.add(record)
         # A call that stops the trail is still recorded by it; one that starts it already is.
         if call.logging_before or is_logging(call.account, record["awsRegion"]):
             deliver(record)

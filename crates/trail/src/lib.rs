@@ -10,15 +10,25 @@
 
 mod classify;
 pub mod digests;
+mod files;
+mod framing;
+mod gunzip;
 mod own;
 pub mod patterns;
+mod query;
 mod record;
 mod table;
 mod target;
 mod unwrap;
 
 pub use classify::{Classification, Decision, Scope, classify, to_trigger};
+pub use files::{
+    Breakage, BreakageKind, MAX_BREAKAGES, Match, Scanner, Sink, Tally, TrailFile, scan_files,
+};
+pub use framing::MAX_RECORD_BYTES;
+pub use gunzip::{BOMB_BYTES, MAX_EXPANSION};
 pub use own::{OwnTracingAttempt, OwnTracingChange, own_tracing_attempt, own_tracing_change};
+pub use query::Query;
 pub use record::{Record, base_name};
 pub use table::{Row, Standing, Subject, TABLE, row};
 pub use target::targets;

@@ -227,7 +227,7 @@ struct Territory {
 
 impl Territory {
     fn of(location: &Location, folder: &str) -> Option<Self> {
-        let (root, rest) = location.key.split_once(folder)?;
+        let (root, rest) = location.key.rsplit_once(folder)?;
         let (region, _) = rest.split_once('/')?;
         Some(Self {
             bucket: location.bucket.clone(),
@@ -729,12 +729,14 @@ pub struct Chain<'k> {
     untrusted_since: i32,
     /// Whether the hole that opens before it is already named.
     explained: bool,
-    newest_is_untrusted: bool,
+    /// Digests that are there, cannot be trusted, and are newer than the newest that can.
+    untrusted_newest: i32,
     newest_proven: Option<(Location, Timestamp)>,
     proven: Vec<(Territory, Period)>,
     off: Vec<Period>,
     begins: bool,
     listed: Vec<ListedLogFile>,
+    forgotten: u64,
     checked: u64,
     deviations: Vec<Deviation>,
 }
@@ -776,12 +778,13 @@ impl<'k> Chain<'k> {
             accounted_from: None,
             untrusted_since: 0,
             explained: false,
-            newest_is_untrusted: false,
+            untrusted_newest: 0,
             newest_proven: None,
             proven: Vec::new(),
             off: Vec::new(),
             begins: false,
             listed: Vec::new(),
+            forgotten: 0,
             checked: 0,
             deviations: Vec::new(),
         }
@@ -804,7 +807,10 @@ impl<'k> Chain<'k> {
         if let Some(digest) = &link.digest
             && link.proven
         {
-            self.listed.extend(digest.log_files.iter().cloned());
+            let room = MAX_LISTED.saturating_sub(self.listed.len());
+            let files = digest.log_files.iter();
+            self.forgotten += files.len().saturating_sub(room) as u64;
+            self.listed.extend(files.take(room).cloned());
         }
         link
     }
@@ -895,6 +901,8 @@ impl<'k> Chain<'k> {
                 ),
             ),
             (Ok(()), None) => {}
+            // Only the key is not at hand: contents and signature are those that a proven digest records.
+            (Err(_), Some(true)) if same_signature == Some(true) => {}
             (Err(refused), Some(true)) => deviates(
                 DeviationKind::BadSignature,
                 &found.location,
@@ -925,28 +933,35 @@ impl<'k> Chain<'k> {
             ),
         }
 
+        // What nobody names and nobody signed is not the older neighbour: that one may still come.
+        if !proven && expected.is_none() && self.after.is_some() {
+            return Link {
+                digest: Some(digest),
+                proven,
+                deviations,
+            };
+        }
+
         // The link itself: does the digest after it name this one?
         if let (Some(after), None) = (&self.after, expected) {
-            let until = self.accounted_from.filter(|_| proven);
+            let hole = self
+                .accounted_from
+                .filter(|_| self.kind == ChainKind::Hourly)
+                .map(|until| Period::new(digest.delivered.until, until));
+            let in_words =
+                hole.map_or_else(String::new, |hole| format!(" No digest covers {hole}."));
             match &after.names {
                 // A backfill digest that names an hourly one says nothing about the backfill digests.
                 Names::Previous(previous)
                     if self.kind == ChainKind::Backfill
                         && !previous.location.key.ends_with("_backfill.json.gz") => {}
                 Names::Previous(previous) if after.proven => {
-                    let hole = match until {
-                        Some(until) if self.kind == ChainKind::Hourly => format!(
-                            "; no digest is left for {}",
-                            Period::new(digest.delivered.until, until)
-                        ),
-                        _ => String::new(),
-                    };
                     deviates(
                         DeviationKind::Missing,
                         &previous.location,
                         format!(
                             "{after_file} names this digest as the one before it, and it is not \
-                             there{hole}."
+                             there.{in_words}"
                         ),
                     );
                     self.explained = true;
@@ -960,18 +975,15 @@ impl<'k> Chain<'k> {
                     ),
                 ),
                 Names::None if after.proven && self.kind == ChainKind::Hourly => {
-                    let off = until.map(|until| Period::new(digest.delivered.until, until));
-                    let hole =
-                        off.map_or_else(String::new, |off| format!(" No digest covers {off}."));
                     deviates(
                         DeviationKind::Restarted,
                         &after.location,
                         format!(
                             "A new chain starts here: log file validation, or logging itself, was off \
-                             before. Whether digests just before it were deleted cannot be seen.{hole}"
+                             before.{in_words} Whether digests just before it were deleted cannot be seen."
                         ),
                     );
-                    self.off.extend(off);
+                    self.off.extend(hole);
                     self.explained = true;
                 }
                 Names::None | Names::Unknown => {}
@@ -1033,7 +1045,9 @@ impl<'k> Chain<'k> {
 
     fn distrust(&mut self) {
         self.untrusted_since = self.untrusted_since.saturating_add(1);
-        self.newest_is_untrusted |= self.newest_proven.is_none();
+        if self.newest_proven.is_none() {
+            self.untrusted_newest = self.untrusted_since;
+        }
     }
 
     /// A file that says nothing about what came before it: if it was the expected one, the thread is lost;
@@ -1057,15 +1071,15 @@ impl<'k> Chain<'k> {
 
     /// Judges what is beyond the newest and the oldest digest, once all are fed.
     fn finish(&mut self) {
-        if let (ChainKind::Hourly, Some((location, until)), false) =
-            (self.kind, &self.newest_proven, self.newest_is_untrusted)
-            && later(*until, OVERDUE) < self.asked.until
+        let due = OVERDUE.saturating_add(HOUR.saturating_mul(self.untrusted_newest));
+        if let (ChainKind::Hourly, Some((location, until))) = (self.kind, &self.newest_proven)
+            && later(*until, due) < self.asked.until
         {
             self.deviations.push(Deviation {
                 kind: DeviationKind::Gap,
                 file: location.to_string(),
                 what: format!(
-                    "After it no digest was found until {}, though one is due every hour: validation or \
+                    "After it no digest covers all the time until {}, though one is due every hour: validation or \
                      logging was turned off, or digests were deleted.",
                     self.asked.until
                 ),
@@ -1102,7 +1116,7 @@ impl<'k> Chain<'k> {
         if self.kind == ChainKind::Backfill {
             return Vec::new();
         }
-        merged(self.proven.iter().map(|(_, period)| *period))
+        merged(self.proven.iter().map(|(_, period)| *period).collect())
             .into_iter()
             .map(|period| Period {
                 from: period.from.max(self.asked.from),
@@ -1138,7 +1152,7 @@ impl<'k> Chain<'k> {
         let oldest = self.proven.iter().map(|(_, period)| period.from).min();
         match (oldest, &self.newest_proven) {
             (Some(oldest), Some((_, newest))) => {
-                if *newest <= period.from && self.newest_is_untrusted {
+                if *newest <= period.from && self.untrusted_newest > 0 {
                     UncoveredWhy::NotProven
                 } else if *newest <= period.from && period.length() <= OVERDUE {
                     UncoveredWhy::NotYetDelivered
@@ -1163,8 +1177,7 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
 }
 
 /// The same times, in order, those that overlap or adjoin made one.
-fn merged(periods: impl Iterator<Item = Period>) -> Vec<Period> {
-    let mut periods: Vec<_> = periods.collect();
+fn merged(mut periods: Vec<Period>) -> Vec<Period> {
     periods.sort_unstable();
     let mut all: Vec<Period> = Vec::new();
     for period in periods {
@@ -1246,7 +1259,7 @@ struct Listed {
 pub struct Integrity {
     asked: Period,
     chains: Vec<ChainReport>,
-    covered: Vec<(Territory, Period)>,
+    covered: Vec<(Territory, Vec<Period>)>,
     listed: BTreeMap<Location, Listed>,
     forgotten: u64,
     intact: u64,
@@ -1288,8 +1301,17 @@ impl Integrity {
             name: chain.name,
         });
         if chain.kind == ChainKind::Hourly {
-            self.covered.extend(chain.proven);
+            for (territory, period) in chain.proven {
+                match self.covered.iter_mut().find(|(of, _)| *of == territory) {
+                    Some((_, periods)) => periods.push(period),
+                    None => self.covered.push((territory, vec![period])),
+                }
+            }
+            for (_, periods) in &mut self.covered {
+                *periods = merged(std::mem::take(periods));
+            }
         }
+        self.forgotten += chain.forgotten;
         for deviation in chain.deviations {
             self.deviates(deviation);
         }
@@ -1365,11 +1387,11 @@ impl Integrity {
 
     fn unlisted(&self, location: &Location, stored_at: Option<Timestamp>) -> Judged {
         let territory = Territory::of_log_file(location);
-        let of_here = self
+        let covered = self
             .covered
             .iter()
-            .filter(|(of, _)| Some(of) == territory.as_ref());
-        let covered = merged(of_here.map(|(_, period)| *period));
+            .find(|(of, _)| Some(of) == territory.as_ref())
+            .map_or(&[][..], |(_, periods)| periods);
         // Delivered, at the latest, so much after; then some covering digest must list it.
         let within = |time: Option<Timestamp>, delay| {
             time.is_some_and(|time| {

@@ -1,12 +1,13 @@
 """Puts every addition in place, once, before the account serves its first request."""
 
-from account import (cloudformation, cloudtrail_additions, event_targets, function_sessions, images, lambda_additions,
-                     log_events, object_lock, permissions, processes, roles, state_machines, xray)
+from account import (cloudformation, cloudtrail_additions, event_targets, function_logs, function_sessions, images,
+                     lambda_additions, log_events, object_lock, permissions, processes, roles, state_machines, xray)
 
 
 def apply(guardian, enforce_memory: bool) -> None:
     permissions.apply()
     object_lock.apply()
+    function_logs.apply()
     lambda_additions.apply()
     images.apply()
     xray.apply()

@@ -44,7 +44,7 @@ DATA_EVENTS = {
     "logs": re.compile(r"PutLogEvents|(Filter|Get)LogEvents|StartLiveTail"),
     "events": re.compile(r"PutEvents"),
     "monitoring": re.compile(r"PutMetricData|GetMetric(Data|Statistics)"),
-    "xray": re.compile(r"(Put|Batch|GetTrace|GetSampling|GetService).*"),
+    "xray": re.compile(r"(PutTrace|PutTelemetry|Batch|GetTrace(?!SegmentDestination)|GetSampling|GetService).*"),
 }
 READ_ONLY = re.compile(r"(BatchGet|BatchCheck|Get|List|Describe|Lookup|Head|Simulate|Test|Search|Select|Filter|Validate"
                        r"|Estimate|Query|AssumeRole)")

@@ -105,8 +105,9 @@ deploy: dist $(BUILD)/.ready ## Builds for Lambda and deploys into the AWS accou
 	@echo "  - outside us-east-1, IAM's events need infra/events-forwarder.yaml (its first lines say how)."
 
 .PHONY: bench
-bench: build setup ## Beside a Python responder that does the same: start, memory, time to sealed
+bench: build setup $(ACCOUNT)/.bench-ready ## Beside a Python responder; the trail engine beside DuckDB and gzip
 	@PYTHONPATH=tests $(ACCOUNT)/bin/python -m bench
+	@PYTHONPATH=tests $(ACCOUNT)/bin/python -m bench.trail --coldcase $(BUILT)/coldcase
 
 .PHONY: clean
 clean: ## Removes everything that was made
@@ -120,6 +121,9 @@ build-Respond: dist
 	cp $(CODE)/bootstrap "$(ARTIFACTS_DIR)/bootstrap"
 
 $(ACCOUNT)/.ready: tests/account/requirements.txt
+	@$(call environment,$(ACCOUNT),$<)
+
+$(ACCOUNT)/.bench-ready: tests/bench/requirements.txt $(ACCOUNT)/.ready
 	@$(call environment,$(ACCOUNT),$<)
 
 $(BUILD)/.ready: infra/requirements-sam.txt

@@ -1,1 +1,1 @@
-"""coldcase beside a Python responder that does the same: start, first response, event to sealed, memory."""
+"""coldcase beside others that do the same: a Python responder; for the trail engine, in trail/, DuckDB and gzip."""

@@ -1,19 +1,13 @@
-"""The machine and the versions that figures were taken with."""
+"""The machine that figures were taken on."""
 
 import os
 import platform
-from importlib.metadata import version
 from pathlib import Path
 
-from bench import responders
 
-
-def description() -> list[str]:
-    return [
-        f"{_of_cpu('model name') or platform.machine()}, {os.cpu_count()} cores, {_memory_gb():.0f} GB, Linux {platform.release()}",
-        f"coldcase {responders.BINARY.stat().st_size / 1e6:.1f} MB{'' if responders.is_release_build() else ' (NOT A RELEASE BUILD: quote nothing)'}, "
-        f"Python {platform.python_version()}, boto3 {version('boto3')}, MiniStack {version('ministack')}",
-    ]
+def hardware() -> str:
+    return (f"{_of_cpu('model name') or platform.machine()}, {os.cpu_count()} cores, {_memory_gb():.0f} GB, "
+            f"Linux {platform.release()}")
 
 
 def load() -> float:

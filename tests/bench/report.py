@@ -1,10 +1,13 @@
 """The figures as a table of 80 columns and as Markdown: medians, ranges, ratios, and which wishes were met."""
 
+import platform
 from dataclasses import dataclass
+from importlib.metadata import version
 from statistics import median
 
-from bench import machine
+from bench import machine, responders
 from bench.rounds import Measured
+from bench.wishes import Wish
 
 SIZES = (1, 250)
 
@@ -34,16 +37,6 @@ ROWS = (
 FLAT_WITHIN_MB = 16
 
 
-@dataclass(frozen=True)
-class Wish:
-    text: str
-    found: str
-    met: bool
-
-    def line(self) -> str:
-        return f"{'met    ' if self.met else 'NOT MET'}  {self.text}: {self.found}"
-
-
 def wishes(ours: Measured, theirs: Measured) -> list[Wish]:
     found = []
     for row in ROWS:
@@ -64,7 +57,7 @@ def table(ours: Measured, theirs: Measured, frugal: Measured) -> str:
     for label, *cells in _rows(ours, theirs, frugal):
         lines.append(f"{label:<32}{cells[0]:<20}{cells[1]:<20}{cells[2]:>7}")
     lines += ["", *(wish.line() for wish in wishes(ours, theirs)), "", *_cases(ours, theirs), "", *notes(ours, theirs), "",
-              *machine.description()]
+              *_measured_with()]
     return "\n".join(lines)
 
 
@@ -85,7 +78,7 @@ def markdown(ours: Measured, theirs: Measured, frugal: Measured) -> str:
     if flat := [wish for wish in wishes(ours, theirs) if "within" in wish.text]:
         lines.append(f"| {flat[0].text} | {flat[0].found} | | | {'met' if flat[0].met else 'not met'} |")
     lines += ["", *(f"- {text}" for text in [*_cases(ours, theirs), *_unwrapped(notes(ours, theirs))]), "",
-              "Measured on: " + "; ".join(machine.description()) + "."]
+              "Measured on: " + "; ".join(_measured_with()) + "."]
     return "\n".join(lines)
 
 
@@ -135,6 +128,14 @@ def notes(ours: Measured, theirs: Measured) -> list[str]:
         "as coldcase does: all of this favours Python. It has 512 MB, coldcase 128 MB.",
         "\"Processor time\" is that of the function's process up to its rest, tracing and",
         "telling included.",
+    ]
+
+
+def _measured_with() -> list[str]:
+    return [
+        machine.hardware(),
+        f"coldcase {responders.BINARY.stat().st_size / 1e6:.1f} MB{'' if responders.is_release_build() else ' (NOT A RELEASE BUILD: quote nothing)'}, "
+        f"Python {platform.python_version()}, boto3 {version('boto3')}, MiniStack {version('ministack')}",
     ]
 
 

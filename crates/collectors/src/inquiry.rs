@@ -115,6 +115,11 @@ impl<'a> Inquiry<'a> {
         &self.request
     }
 
+    /// Now.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.desk.now()
+    }
+
     /// Makes one call. `api` is its IAM action, `about` what it asks about. The raw reply is kept
     /// for the exhibit; a refusal is noted for the outcome, and the caller may go on.
     ///
@@ -300,6 +305,27 @@ impl<'a> Inquiry<'a> {
     pub fn is_absent(&self) -> bool {
         let failed = self.calls.last().is_some_and(|call| call.error.is_some());
         failed && matches!(self.refusals.last(), Some(Refusal::Absent(_)))
+    }
+
+    /// Whether a call failed in a way that may pass: a page is then thrown away and asked for again.
+    pub fn is_transient(&self) -> bool {
+        self.transient
+    }
+
+    /// What was refused last may be granted later, though its error code does not tell.
+    pub fn may_pass(&mut self) {
+        self.transient = true;
+    }
+
+    /// What was refused last; none if nothing was.
+    pub fn last_refusal(&self) -> Option<&Refusal> {
+        self.refusals.last()
+    }
+
+    /// Takes the last refusal back: what it was about came in another way, or is told better. The
+    /// call stays on record with its error.
+    pub fn take_back(&mut self) {
+        self.refusals.pop();
     }
 
     /// Says that there is none although calls answered: the empty list is kept as the proof of it.

@@ -1,8 +1,9 @@
 //! A provider that answers from a script, and a desk to work at: for tests.
 
 use super::download::Downloads;
-use super::{Aws, Clients, TriggerFacts};
-use crate::{Collector as _, Desk, Gathered};
+use super::window::{self, Carried, Investigation, Pace, Scope};
+use super::{Aws, Clients, Regions, TriggerFacts};
+use crate::{Collector as _, Concluded, Desk, Gathered, conclude, read_on};
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -10,13 +11,19 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use evidence::{ArtifactKind, Outcome, Request, Sha256Digest, Target};
+use flate2::read::MultiGzDecoder;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
 use vault::{MemoryVault, Vault as _};
 
 /// `(pattern, status, body)`. The first line whose pattern fits answers. A pattern's first word is
 /// the operation (`GetRole`), or the method where the service is REST (`GET`); its other words stand
-/// somewhere in the path, the query or the body. A call that no line fits is answered 500
-/// `Unscripted`, which no test expects. A body may begin with `x-…` headers and an empty line.
+/// somewhere in the address, which holds the Region, or the body. A line that begins with `once`
+/// answers one call: several are a sequence. A call that no line fits is answered 500 `Unscripted`,
+/// which no test expects. A body may begin with `x-…` headers and an empty line.
 pub(crate) type Script = &'static [(&'static str, u16, &'static str)];
 
 /// Clients of `region` whose calls `script` answers.
@@ -29,13 +36,19 @@ pub(crate) fn clients_noting(
     region: &'static str,
     script: Script,
 ) -> (Clients, Arc<Mutex<Vec<String>>>) {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let connector = SharedHttpConnector::new(Canned {
+    let canned = Canned {
         script,
-        asked: asked.clone(),
-    });
-    let downloads = Downloads::through(connector.clone());
-    let config = SdkConfig::builder()
+        ..Canned::default()
+    };
+    let asked = canned.asked.clone();
+    let connector = SharedHttpConnector::new(canned);
+    let mut clients = Clients::new(&config(region, connector.clone()));
+    clients.downloads = Downloads::through(connector);
+    (clients, asked)
+}
+
+fn config(region: &'static str, connector: SharedHttpConnector) -> SdkConfig {
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
         .credentials_provider(aws_sdk_lambda::config::SharedCredentialsProvider::new(
@@ -43,10 +56,95 @@ pub(crate) fn clients_noting(
         ))
         .retry_config(RetryConfig::disabled())
         .http_client(http_client_fn(move |_, _| connector.clone()))
-        .build();
-    let mut clients = Clients::new(&config);
-    clients.downloads = downloads;
-    (clients, asked)
+        .build()
+}
+
+/// Reads one request of a window of a function to its end, and concludes it. Holds for every
+/// artifact: what is called is declared. Wants a paused clock; `took` is by that clock.
+pub(crate) async fn investigate(
+    scope: Scope,
+    request: &Request,
+    carried: &Carried,
+    script: Script,
+) -> Investigated {
+    let vault = Arc::new(MemoryVault::default());
+    let canned = Canned {
+        script,
+        ..Canned::default()
+    };
+    let asked = canned.asked.clone();
+    let config = config("eu-west-1", SharedHttpConnector::new(canned));
+    let clock = Arc::new(|| "2026-01-02T03:04:05Z".parse().unwrap());
+    let case = "20260102T030405Z-test-0000000000000000".parse().unwrap();
+    let desk = Desk::new(vault.clone(), case, clock, u64::MAX);
+    let investigation = Investigation::new(
+        Clients::new(&config),
+        Regions::new(&config, &["eu-west-1"]),
+        Arc::new(Pace::default()),
+        scope,
+    );
+    let began = Instant::now();
+    let task = investigation.task("first", request);
+    assert!(read_on(&desk, &task).await.unwrap());
+    let observer = investigation.observer(request, carried);
+    let concluded = conclude(&desk, &task, &[], observer).await.unwrap();
+    let concluded = concluded.expect("there is no deadline");
+    let mut kept: BTreeMap<String, String> = BTreeMap::new();
+    for exhibit in &concluded.acquisition.exhibits {
+        let bytes = vault.get(&exhibit.key).await.unwrap();
+        assert_eq!(Sha256Digest::of(&bytes), exhibit.sha256);
+        let mut text = String::new();
+        match exhibit.media_type.as_str() {
+            "application/gzip" => MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text),
+            _ => (&bytes[..]).read_to_string(&mut text),
+        }
+        .unwrap();
+        kept.insert(exhibit.name.clone(), text);
+    }
+    let declared = window::permissions();
+    for call in &concluded.acquisition.calls {
+        let listed = declared.iter().any(|permission| {
+            permission.action == call.api && permission.artifact == request.artifact
+        });
+        assert!(listed, "{} is not declared", call.api);
+    }
+    let asked = asked.lock().unwrap().clone();
+    Investigated {
+        concluded,
+        kept,
+        asked,
+        took: began.elapsed(),
+    }
+}
+
+/// What one request of a window brought.
+pub(crate) struct Investigated {
+    pub(crate) concluded: Concluded,
+    /// Each exhibit's content by its name, unpacked.
+    pub(crate) kept: BTreeMap<String, String>,
+    /// Each call, as the script saw it.
+    pub(crate) asked: Vec<String>,
+    pub(crate) took: Duration,
+}
+
+impl Investigated {
+    /// The outcome: its word, and its reason or nothing.
+    pub(crate) fn outcome(&self) -> (&str, &str) {
+        let outcome = &self.concluded.acquisition.result;
+        (outcome.as_str(), outcome.why().unwrap_or_default())
+    }
+
+    /// The lines of the exhibits whose names contain `name`, in their order.
+    pub(crate) fn lines(&self, name: &str) -> Vec<&str> {
+        let kept = self.kept.iter().filter(|(key, _)| key.contains(name));
+        kept.flat_map(|(_, text)| text.lines()).collect()
+    }
+
+    /// The document whose name ends so.
+    pub(crate) fn document(&self, name: &str) -> serde_json::Value {
+        let kept = self.kept.iter().find(|(key, _)| key.ends_with(name));
+        serde_json::from_str(kept.expect("no such document").1).unwrap()
+    }
 }
 
 /// Carries one request out against `script`.
@@ -176,10 +274,12 @@ impl Collected {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Canned {
     script: Script,
     asked: Arc<Mutex<Vec<String>>>,
+    /// The numbers of the lines that have answered once.
+    spent: Mutex<BTreeSet<usize>>,
 }
 
 impl HttpConnector for Canned {
@@ -198,15 +298,20 @@ impl HttpConnector for Canned {
             .or_else(|| body.strip_prefix("Action=")?.split('&').next())
             .unwrap_or(request.method());
         let call = format!("{operation} {path} {body}");
-        let fits = |pattern: &str| {
-            let mut words = pattern.split(' ');
-            words.next() == Some(operation) && words.all(|word| call.contains(word))
+        let mut spent = self.spent.lock().unwrap();
+        let mut fits = |number: usize, pattern: &str| {
+            let once = pattern.strip_prefix("once ");
+            let mut words = once.unwrap_or(pattern).split(' ');
+            words.next() == Some(operation)
+                && words.all(|word| call.contains(word) || uri.contains(word))
+                && (once.is_none() || spent.insert(number))
         };
         let (status, body) = self
             .script
             .iter()
-            .find(|(pattern, ..)| fits(pattern))
-            .map_or((500, UNSCRIPTED), |(_, status, body)| (*status, *body));
+            .enumerate()
+            .find(|(number, (pattern, ..))| fits(*number, pattern))
+            .map_or((500, UNSCRIPTED), |(_, (_, status, body))| (*status, *body));
         self.asked.lock().unwrap().push(call.clone());
         let (head, body) = match body.split_once("\n\n") {
             Some((head, body)) if head.starts_with("x-") => (head, body),

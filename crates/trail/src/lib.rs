@@ -8,25 +8,30 @@
 //! event patterns from the same table, and [`own_tracing_change`] knows the one event that the
 //! responder causes itself.
 
+mod activity;
 mod classify;
 pub mod digests;
 mod files;
 mod framing;
 mod gunzip;
+mod marks;
 mod own;
 pub mod patterns;
+mod power;
 mod query;
 mod record;
 mod table;
 mod target;
 mod unwrap;
 
+pub use activity::{Action, ActionSummary, Activity, Baseline, Known, Summary, Totals, Values};
 pub use classify::{Classification, Decision, Scope, classify, to_trigger};
 pub use files::{
     Breakage, BreakageKind, MAX_BREAKAGES, Match, Scanner, Sink, Tally, TrailFile, scan_files,
 };
 pub use framing::MAX_RECORD_BYTES;
 pub use gunzip::{BOMB_BYTES, MAX_EXPANSION};
+pub use marks::{Evidence, Mark, MarkRule};
 pub use own::{OwnTracingAttempt, OwnTracingChange, own_tracing_attempt, own_tracing_change};
 pub use query::Query;
 pub use record::{Record, base_name};

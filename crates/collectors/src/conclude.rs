@@ -103,7 +103,7 @@ pub async fn conclude(
     desk: &Desk,
     task: &Task<'_>,
     earlier: &[String],
-    observer: Box<dyn Observer>,
+    observer: Box<dyn Observer + '_>,
 ) -> Result<Option<Concluded>, VaultError> {
     let mut sources = Vec::new();
     let mut calls = Vec::new();

@@ -37,6 +37,7 @@ impl Responder {
             ResourceKind::Function => Some(self.tracing(&case, &work, attempt).await?),
             _ => None,
         };
+        let not_started = self.investigate(&case, &work).await?;
         self.tell_of(&case, tracing.as_deref()).await?;
         Ok(Done::Sealed {
             envelope: keys::envelope(&id, 0),
@@ -44,7 +45,7 @@ impl Responder {
             target: work.target.arn(),
             outcomes: case.manifest().outcomes(),
             tracing,
-            remark: remark(&case),
+            remark: not_started.or_else(|| remark(&case)),
         })
     }
 
@@ -138,6 +139,34 @@ impl Responder {
         ))
     }
 
+    /// Has what happened around the case looked into. Where that cannot be started, the queue has it
+    /// tried again; whoever asked for the case learns of it at once.
+    async fn investigate(
+        &self,
+        case: &SealedCase,
+        work: &Work,
+    ) -> Result<Option<String>, RespondError> {
+        let manifest = case.manifest();
+        if manifest.target.kind != ResourceKind::Function {
+            return Ok(None);
+        }
+        let started = self.investigations.start(&manifest.case_id, work.window);
+        match (started.await, &manifest.trigger) {
+            (Ok(()), _) => Ok(None),
+            (Err(error), Trigger::Person { .. }) => {
+                tracing::error!(%error, "the investigation could not be started; the case is sealed all the same");
+                Ok(Some(
+                    "the case is sealed, but its investigation could not be started: ask again with \
+                     the same request_id"
+                        .to_owned(),
+                ))
+            }
+            (Err(error), Trigger::CloudTrailEvent { .. }) => {
+                Err(RespondError::Investigation(error))
+            }
+        }
+    }
+
     /// Tells of a case once; twice if a crash comes in between, rather than never. Where nobody can be
     /// told, the queue has it tried again; the case is sealed already.
     async fn tell_of(&self, case: &SealedCase, tracing: Option<&str>) -> Result<(), RespondError> {
@@ -146,7 +175,12 @@ impl Responder {
             return Ok(());
         }
         let about_responder = self.settings.own.owns(&case.manifest().target);
-        let notice = notice::of_case(case, about_responder, &self.settings.bucket, tracing);
+        let notice = notice::of_case(
+            case,
+            about_responder,
+            &self.settings.sealing.bucket,
+            tracing,
+        );
         match (self.tell(&notice).await, &case.manifest().trigger) {
             (Ok(()), _) => {}
             // Whoever asked has the answer in hand.

@@ -1,7 +1,7 @@
 //! What may come in: CloudTrail records in any wrapper, a responder's request, our own messages.
 
 use crate::RespondError;
-use evidence::{Target, Trigger};
+use evidence::{Target, Trigger, Window};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trail::{Record, Unreadable};
@@ -17,7 +17,7 @@ pub enum Incoming {
     Work(Box<Work>),
 }
 
-/// `{"target": ARN, "reason": …, "tracing": …}`: what a responder invokes the function with.
+/// `{"target": ARN, "reason": …, "tracing": …, "window": …}`: what a responder invokes the function with.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectRequest {
@@ -28,6 +28,9 @@ pub struct DirectRequest {
     /// Whether to turn tracing on afterwards; as configured if not said.
     #[serde(default)]
     pub tracing: Option<bool>,
+    /// What time to look into afterwards; as configured if not said.
+    #[serde(default)]
+    pub window: Option<Window>,
     /// Names the request, so that asking again reopens the same case; the invocation's own id if
     /// not said.
     #[serde(default)]
@@ -45,6 +48,9 @@ pub struct Work {
     pub record: Option<Value>,
     /// Whether to turn tracing on; as configured if not said.
     pub tracing: Option<bool>,
+    /// What time to look into afterwards; as configured if not said.
+    #[serde(default)]
+    pub window: Option<Window>,
     /// What could not be looked up when the functions concerned were searched; only in the case of
     /// what was searched for.
     #[serde(default)]
@@ -76,7 +82,9 @@ impl Incoming {
                     RespondError::BadInput(format!(
                         "{error}; a request looks like \
                          {{\"target\": \"arn:aws:lambda:REGION:ACCOUNT:function:NAME\", \
-                         \"reason\": \"why\", \"tracing\": false}}"
+                         \"reason\": \"why\", \"tracing\": false, \
+                         \"window\": {{\"since\": \"2026-01-02T00:00:00Z\", \
+                         \"until\": \"2026-01-03T00:00:00Z\"}}}}"
                     ))
                 });
         }

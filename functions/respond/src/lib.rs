@@ -13,20 +13,22 @@ mod ports;
 mod settings;
 mod tracing_on;
 
+pub use function::{Attempt, BadSetting, Notice};
 pub use incoming::{DirectRequest, Incoming, Work};
 pub use permissions::{PERMISSIONS, Permission};
-pub use ports::{Notice, Notifier, Queue, QueueError, SnsNotifier, SqsQueue};
-pub use settings::{BadSetting, Settings};
+pub use ports::{
+    Investigations, Notifier, Queue, QueueError, SfnInvestigations, SnsNotifier, SqsQueue,
+};
+pub use settings::Settings;
 
 use collectors::aws::{Regions, TriggerFacts, functions_concerned};
 use evidence::{
-    CaseId, Responder as ResponderIdentity, Severity, Sha256Digest, Target, Trigger, keys,
+    CaseId, Responder as ResponderIdentity, Severity, Sha256Digest, Target, Trigger, Window, keys,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::time::Instant;
 use trail::{Classification, Decision, Record};
 use vault::Clock;
 use vault::{Signer, Vault, VaultError};
@@ -45,17 +47,10 @@ pub struct Responder {
     pub queue: Arc<dyn Queue>,
     /// Who is told.
     pub notifier: Arc<dyn Notifier>,
+    /// Who looks into what happened around a case.
+    pub investigations: Arc<dyn Investigations>,
     /// What the owner configured.
     pub settings: Settings,
-}
-
-/// Which invocation does the work, and how much time it has.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// The Lambda request id, or a process's own.
-    pub id: String,
-    /// The function's time limit.
-    pub deadline: Instant,
 }
 
 /// What was done about one thing that came in.
@@ -118,6 +113,9 @@ pub enum RespondError {
     /// A message could not be passed on.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// The investigation could not be started; what is sealed stays sealed.
+    #[error("the investigation could not be started: {0}")]
+    Investigation(String),
     /// Nobody could be told; what is sealed stays sealed.
     #[error("nobody could be told: {0}")]
     Untold(String),
@@ -132,6 +130,7 @@ impl RespondError {
             Self::Seal(_) | Self::BadSeal(_) => "NotSealed",
             Self::Locate(_) => "FunctionsNotFound",
             Self::Queue(_) => "QueueFailed",
+            Self::Investigation(_) => "NotInvestigated",
             Self::Untold(_) => "NobodyTold",
         }
     }
@@ -195,6 +194,7 @@ impl Responder {
                 target,
                 record: Some(record.clone()),
                 tracing: None,
+                window: None,
                 gaps,
             })
             .collect();
@@ -255,6 +255,13 @@ impl Responder {
         attempt: &Attempt,
     ) -> Result<Vec<Done>, RespondError> {
         let target = self.settings.resolve(&request.target)?;
+        let window = match request.window {
+            Some(Window { since, until }) => Some(
+                Window::new(since, until)
+                    .map_err(|error| RespondError::BadInput(error.to_string()))?,
+            ),
+            None => None,
+        };
         let request_id = request.request_id.unwrap_or_else(|| attempt.id.clone());
         let occurred_at = self.first_asked_at(&request_id).await?;
         let trigger = Trigger::Person {
@@ -271,6 +278,7 @@ impl Responder {
                 target,
                 record: None,
                 tracing: request.tracing,
+                window,
                 gaps,
             })
             .collect();

@@ -1,7 +1,7 @@
 //! What a person is told: what happened, to what, by whom, and where the evidence is. No secrets.
 
-use crate::ports::Notice;
-use evidence::{SealedCase, Severity, Target, Trigger, keys};
+use evidence::{SealedCase, Severity, Trigger, keys};
+use function::{Notice, line, subject, word};
 use trail::{Classification, Record};
 
 /// A case was sealed.
@@ -100,42 +100,5 @@ pub(crate) fn of_attempt(classification: &Classification, record: &Record) -> No
             line(record.principal().unwrap_or("unknown"), 300),
             line(record.source_address().unwrap_or("unknown"), 100),
         ),
-    }
-}
-
-fn subject(what: &str, target: &Target) -> String {
-    let text = format!("{what}: {} {}", target.kind.as_str(), target.name);
-    text.chars()
-        .map(|c| {
-            if c.is_ascii_graphic() || c == ' ' {
-                c
-            } else {
-                '?'
-            }
-        })
-        .take(100)
-        .collect()
-}
-
-/// One line of text that an attacker may have chosen: no control characters, no other ends of a
-/// line, no tricks of direction, bounded.
-fn line(text: &str, longest: usize) -> String {
-    text.chars()
-        .take(longest)
-        .map(|c| match c {
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
-            c if c.is_control() => '?',
-            c => c,
-        })
-        .collect()
-}
-
-fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "CRITICAL",
     }
 }

@@ -53,4 +53,8 @@ pub const PERMISSIONS: &[Permission] = &[
         action: "sqs:SendMessage",
         for_what: "spreading an event on many functions out; the dead letters of failed invocations",
     },
+    Permission {
+        action: "states:StartExecution",
+        for_what: "having what happened around a case looked into",
+    },
 ];

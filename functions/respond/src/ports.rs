@@ -1,9 +1,14 @@
-//! What the responder needs of the world besides the vault: a queue and somebody to tell.
+//! What the responder needs of the world besides the vault: a queue, somebody to tell, somebody who
+//! looks into what happened around a case.
 
 use crate::Work;
 use async_trait::async_trait;
+use aws_sdk_sfn::error::ProvideErrorMetadata as _;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_smithy_types::error::display::DisplayErrorContext;
+use evidence::{CaseId, Window};
+use function::Notice;
+use serde_json::json;
 use std::time::Duration;
 
 /// Takes work that is to be done in an invocation of its own.
@@ -25,15 +30,6 @@ pub struct QueueError {
     pub count: usize,
     /// The service's word.
     pub cause: String,
-}
-
-/// A message to a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// At most 100 printable ASCII characters (SNS).
-    pub subject: String,
-    /// What happened and where the case is; no secrets.
-    pub body: String,
 }
 
 /// Tells somebody.
@@ -125,5 +121,43 @@ impl Notifier for SnsNotifier {
             .await
             .map(|_| ())
             .map_err(|error| DisplayErrorContext(error).to_string())
+    }
+}
+
+/// Looks into the time around a case.
+#[async_trait]
+pub trait Investigations: Send + Sync {
+    /// Has a sealed case investigated, over `window` if one is named. Twice is once.
+    async fn start(&self, case: &CaseId, window: Option<Window>) -> Result<(), String>;
+}
+
+/// The stack's own state machine; without one, nobody.
+pub struct SfnInvestigations {
+    /// The client.
+    pub client: aws_sdk_sfn::Client,
+    /// The state machine.
+    pub state_machine_arn: Option<String>,
+}
+
+#[async_trait]
+impl Investigations for SfnInvestigations {
+    async fn start(&self, case: &CaseId, window: Option<Window>) -> Result<(), String> {
+        let Some(machine) = &self.state_machine_arn else {
+            return Ok(());
+        };
+        // An execution is named after its case: Step Functions takes a name once in 90 days.
+        let started = self
+            .client
+            .start_execution()
+            .state_machine_arn(machine)
+            .name(case.to_string())
+            .input(json!({ "case_id": case, "window": window }).to_string())
+            .send()
+            .await;
+        match started {
+            Err(error) if error.code() == Some("ExecutionAlreadyExists") => Ok(()),
+            Err(error) => Err(DisplayErrorContext(error).to_string()),
+            Ok(_) => Ok(()),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::RespondError;
 use evidence::{ResourceKind, Target};
-use std::collections::HashMap;
+use function::{BadSetting, Environment, Sealing};
 use trail::Scope;
 
 /// Settings of one stack.
@@ -28,26 +28,14 @@ pub struct Settings {
     pub limit_bytes: u64,
     /// How many requests of one case are carried out at a time.
     pub parallel: usize,
-    /// Where evidence goes.
-    pub bucket: String,
-    /// The KMS key that encrypts it.
-    pub bucket_key: Option<String>,
-    /// The KMS key that signs.
-    pub signing_key: String,
-    /// Object Lock.
-    pub lock: vault::Lock,
+    /// Where evidence goes and who signs for it.
+    pub sealing: Sealing,
     /// Where an event on many functions is spread out.
     pub queue_url: String,
     /// Who is told; nobody if none.
     pub topic_arn: Option<String>,
-}
-
-/// A setting that is missing or cannot be.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the environment variable {name} {what}; template.yaml sets it")]
-pub struct BadSetting {
-    name: &'static str,
-    what: String,
+    /// The state machine that looks into the time around a case; none if none.
+    pub investigation_arn: Option<String>,
 }
 
 /// Requests of one case at a time. With five cases at a time in an account this stays near
@@ -57,7 +45,7 @@ const PARALLEL: usize = 6;
 impl Settings {
     /// Reads the settings from environment variables.
     pub fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Self, BadSetting> {
-        let env = Env(env.into_iter().collect());
+        let env = Environment::of(env);
         let role_arn = env.text("COLDCASE_ROLE_ARN")?;
         let region = env.text("AWS_REGION")?;
         let account = Target::from_arn(&role_arn)
@@ -66,12 +54,6 @@ impl Settings {
                 what: format!("cannot be read: {error}"),
             })?
             .account;
-        let mut regions = vec![region.clone()];
-        for other in env.list("COLDCASE_REGIONS") {
-            if !regions.contains(&other) {
-                regions.push(other);
-            }
-        }
         let mut own = Vec::new();
         for arn in env.list("COLDCASE_OWN") {
             own.push(Target::from_arn(&arn).map_err(|error| BadSetting {
@@ -85,7 +67,7 @@ impl Settings {
             identity: Target::aws(&account, &region, ResourceKind::Function, name).arn(),
             account,
             region,
-            regions,
+            regions: env.regions()?,
             role_arn,
             tracing: match env.text("COLDCASE_TRACING")?.as_str() {
                 "on" => true,
@@ -100,20 +82,10 @@ impl Settings {
             versions: env.number("COLDCASE_VERSIONS")?,
             limit_bytes: env.number("COLDCASE_LIMIT_BYTES")?,
             parallel: PARALLEL,
-            bucket: env.text("COLDCASE_BUCKET")?,
-            bucket_key: env.optional("COLDCASE_BUCKET_KEY"),
-            signing_key: env.text("COLDCASE_SIGNING_KEY")?,
-            lock: vault::Lock {
-                mode: env.text("COLDCASE_LOCK_MODE")?.parse().map_err(
-                    |error: vault::BadLockMode| BadSetting {
-                        name: "COLDCASE_LOCK_MODE",
-                        what: error.to_string(),
-                    },
-                )?,
-                days: env.number("COLDCASE_LOCK_DAYS")?,
-            },
+            sealing: Sealing::from_environment(&env)?,
             queue_url: env.text("COLDCASE_QUEUE_URL")?,
             topic_arn: env.optional("COLDCASE_TOPIC_ARN"),
+            investigation_arn: env.optional("COLDCASE_INVESTIGATION_ARN"),
         })
     }
 
@@ -129,38 +101,5 @@ impl Settings {
             ));
         }
         Target::from_arn(text).map_err(|error| RespondError::BadInput(error.to_string()))
-    }
-}
-
-struct Env(HashMap<String, String>);
-
-impl Env {
-    fn optional(&self, name: &'static str) -> Option<String> {
-        self.0.get(name).filter(|text| !text.is_empty()).cloned()
-    }
-
-    fn text(&self, name: &'static str) -> Result<String, BadSetting> {
-        self.optional(name).ok_or_else(|| BadSetting {
-            name,
-            what: "is missing".to_owned(),
-        })
-    }
-
-    fn list(&self, name: &'static str) -> Vec<String> {
-        self.optional(name)
-            .unwrap_or_default()
-            .split(',')
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-            .collect()
-    }
-
-    fn number<T: std::str::FromStr>(&self, name: &'static str) -> Result<T, BadSetting> {
-        let text = self.text(name)?;
-        text.parse().map_err(|_| BadSetting {
-            name,
-            what: format!("is {text:?}; it takes a whole number"),
-        })
     }
 }

@@ -1,0 +1,116 @@
+//! The addendum that a pass ends in, and what a person is told of it.
+
+use crate::plan::Plan;
+use crate::{InvestigateError, Investigator};
+use collectors::Concluded;
+use evidence::{CustodyAction, Manifest, Request, Responder, SealedCase, Severity, keys};
+use function::{Attempt, Notice, line, subject, word};
+use std::collections::BTreeMap;
+
+/// The most addenda that one case has: a responder may look into many windows.
+const MOST_ADDENDA: u32 = 1000;
+
+impl Investigator {
+    /// Seals what a pass brought as the next addendum of the case; twice is once.
+    pub(crate) async fn seal(
+        &self,
+        case: &SealedCase,
+        plan: &Plan,
+        done: BTreeMap<Request, Concluded>,
+        attempt: &Attempt,
+    ) -> Result<SealedCase, InvestigateError> {
+        let id = &case.manifest().case_id;
+        let mut last = case.clone();
+        // Whoever else adds to this case at the same time takes a number first: try the next one.
+        for sequence in 1..MOST_ADDENDA {
+            if let Some(addendum) = vault::sealed(&*self.vault, id, sequence).await? {
+                if is_of(addendum.manifest(), &plan.pass) {
+                    return Ok(addendum);
+                }
+                last = addendum;
+                continue;
+            }
+            let mut addendum = last.amend(self.identity(attempt), (self.clock)());
+            for concluded in done.values() {
+                addendum.record(concluded.acquisition.clone());
+                for finding in &concluded.findings {
+                    addendum.find(finding.clone());
+                }
+            }
+            let collected = CustodyAction::WindowCollected {
+                pass: plan.pass.clone(),
+                window: plan.window,
+            };
+            addendum.custody(collected, (self.clock)());
+            let draft = addendum.draft((self.clock)())?;
+            let sealed = vault::seal(&*self.vault, &*self.signer, draft).await?;
+            if is_of(sealed.manifest(), &plan.pass) {
+                return Ok(sealed);
+            }
+            last = sealed;
+        }
+        Err(InvestigateError::BadInput(format!(
+            "case {id} has {MOST_ADDENDA} addenda; open a new case"
+        )))
+    }
+
+    fn identity(&self, attempt: &Attempt) -> Responder {
+        Responder {
+            program: "coldcase".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            identity: self.settings.identity.clone(),
+            attempt: attempt.id.clone(),
+        }
+    }
+}
+
+/// Whether an addendum is what this pass ended in.
+fn is_of(manifest: &Manifest, wanted: &str) -> bool {
+    manifest.custody.iter().any(|entry| {
+        matches!(&entry.action, CustodyAction::WindowCollected { pass, .. } if pass == wanted)
+    })
+}
+
+/// What a person should be told: findings that somebody should look at now. None otherwise.
+pub(crate) fn notice(addendum: &SealedCase, bucket: &str) -> Option<Notice> {
+    let manifest = addendum.manifest();
+    let urgent: Vec<_> = manifest
+        .findings
+        .iter()
+        .filter(|finding| finding.severity >= Severity::High)
+        .collect();
+    let worst = urgent.iter().map(|finding| finding.severity).max()?;
+    let what = match worst {
+        Severity::Critical => "ALERT: critical finding",
+        _ => "Finding",
+    };
+    let mut body = format!(
+        "{what}.\n\nCase      {}\nTarget    {}\n",
+        manifest.case_id,
+        line(&manifest.target.arn(), 300)
+    );
+    for finding in urgent.iter().take(20) {
+        body.push_str(&format!(
+            "{:<9} {}{}\n",
+            word(finding.severity),
+            line(&finding.statement, 400),
+            finding
+                .technique
+                .as_ref()
+                .map(|technique| format!("  (ATT&CK {technique})"))
+                .unwrap_or_default()
+        ));
+    }
+    if urgent.len() > 20 {
+        body.push_str(&format!("          … and {} more\n", urgent.len() - 20));
+    }
+    body.push_str(&format!(
+        "\nSealed at {} in s3://{bucket}/{}\n",
+        manifest.sealed_at,
+        keys::envelope(&manifest.case_id, manifest.sequence)
+    ));
+    Some(Notice {
+        subject: subject(what, &manifest.target),
+        body,
+    })
+}

@@ -1,0 +1,301 @@
+//! What happened around a sealed case: one window of logs, audit trail, role activity and traces.
+//!
+//! The state machine of `infra/investigation.asl.json` calls this function step by step. A step
+//! reads on where the last one stopped and stops before its time is up ([`Investigator::take`]);
+//! once everything that the [`plan`] asks for is concluded, an addendum is sealed
+//! ([`addendum`]). Every step may run again, in any number of attempts at once: the vault decides
+//! which one's words stand.
+
+mod addendum;
+mod permissions;
+mod plan;
+mod settings;
+
+pub use permissions::PERMISSIONS;
+pub use plan::Pass;
+pub use settings::Settings;
+
+use collectors::aws::Regions;
+use collectors::aws::window::{Carried, Investigation, Pace, Scope};
+use collectors::{Concluded, Desk, conclude, concluded, read_on};
+use evidence::{CaseId, Manifest, Request, ResourceKind, SealedCase, Window, keys};
+use function::{Attempt, Notice};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use plan::Plan;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use vault::{Clock, Signer, Vault, VaultError};
+
+/// Everything that takes a step, behind ports.
+pub struct Investigator {
+    /// Where evidence goes.
+    pub vault: Arc<dyn Vault>,
+    /// Who signs.
+    pub signer: Arc<dyn Signer>,
+    /// What time it is.
+    pub clock: Clock,
+    /// The Regions that have functions; the stack's own first.
+    pub regions: Regions,
+    /// How fast LookupEvents may be asked.
+    pub pace: Arc<Pace>,
+    /// What the owner configured.
+    pub settings: Settings,
+}
+
+/// What a step is asked for: `{"case_id": …, "pass": "first", "window": {"since": …, "until": …}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Step {
+    /// The case.
+    pub case_id: CaseId,
+    /// Which pass.
+    #[serde(default = "first")]
+    pub pass: Pass,
+    /// The window; as configured if not said.
+    #[serde(default)]
+    pub window: Option<Window>,
+}
+
+const fn first() -> Pass {
+    Pass::First
+}
+
+/// How far it got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// The case.
+    pub case_id: CaseId,
+    /// Whether something is left to read: the state machine then takes another step.
+    pub again: bool,
+    /// How many requests are concluded.
+    pub concluded: usize,
+    /// Of how many.
+    pub requests: usize,
+    /// Where the addendum's envelope is, once it is sealed.
+    pub addendum: Option<String>,
+    /// How many acquisitions ended in each outcome.
+    pub outcomes: BTreeMap<String, usize>,
+    /// What a person should be told now, if anything.
+    pub notice: Option<Notice>,
+}
+
+/// Why a step could not be taken. Taking it again may help, which the state machine does.
+#[derive(Debug, thiserror::Error)]
+pub enum InvestigateError {
+    /// The input is none that this function takes.
+    #[error("{0}")]
+    BadInput(String),
+    /// There is no such case, or it is not ready.
+    #[error("{0}")]
+    NoCase(String),
+    /// The plan of a pass is not ours.
+    #[error("{key} is no plan: {cause}")]
+    BadPlan {
+        /// Where.
+        key: String,
+        /// Why.
+        cause: String,
+    },
+    /// The vault failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The addendum could not be sealed.
+    #[error("the addendum could not be sealed: {0}")]
+    Seal(#[from] vault::SealError),
+    /// The manifest does not hold together.
+    #[error("the manifest does not hold together: {0}")]
+    BadSeal(#[from] evidence::BadSeal),
+}
+
+impl InvestigateError {
+    /// One word for what went wrong, for the state machine and for people.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::BadInput(_) => "BadInput",
+            Self::NoCase(_) => "NoCase",
+            Self::BadPlan { .. } => "BadPlan",
+            Self::Vault(_) => "VaultFailed",
+            Self::Seal(_) | Self::BadSeal(_) => "NotSealed",
+        }
+    }
+}
+
+/// Kept back from the function's time limit for sealing.
+const TIME_TO_SEAL: Duration = Duration::from_secs(30);
+
+/// How many requests are read at a time. Each holds a page, of a few megabytes at most.
+const PARALLEL: usize = 4;
+
+impl Step {
+    /// Reads a step's input.
+    pub fn read(payload: Value) -> Result<Self, InvestigateError> {
+        serde_json::from_value(payload).map_err(|error| {
+            InvestigateError::BadInput(format!(
+                "{error}; a step looks like {{\"case_id\": \"20260102T030405Z-…\", \"pass\": \"first\", \
+                 \"window\": {{\"since\": \"2026-01-02T00:00:00Z\", \"until\": \"2026-01-03T00:00:00Z\"}}}}"
+            ))
+        })
+    }
+}
+
+impl Investigator {
+    /// Takes one step.
+    pub async fn take(&self, step: Step, attempt: &Attempt) -> Result<Progress, InvestigateError> {
+        let case = self.case(&step.case_id).await?;
+        let plan = self.plan(&case, &step).await?;
+        let manifest = case.manifest();
+        let investigation = self.investigation(manifest, &plan)?;
+        let desk = Desk::new(
+            Arc::clone(&self.vault),
+            step.case_id.clone(),
+            Arc::clone(&self.clock),
+            u64::MAX,
+        );
+        let until = attempt.deadline.checked_sub(TIME_TO_SEAL);
+        let desk = desk.until(until.unwrap_or(attempt.deadline));
+        let done = self.read(&desk, &investigation, &plan).await?;
+        let mut progress = Progress {
+            case_id: step.case_id.clone(),
+            again: done.len() < plan.requests.len(),
+            concluded: done.len(),
+            requests: plan.requests.len(),
+            addendum: None,
+            outcomes: BTreeMap::new(),
+            notice: None,
+        };
+        if !progress.again {
+            let addendum = self.seal(&case, &plan, done, attempt).await?;
+            let manifest = addendum.manifest();
+            progress.addendum = Some(keys::envelope(&manifest.case_id, manifest.sequence));
+            progress.outcomes = manifest
+                .outcomes()
+                .into_iter()
+                .map(|(outcome, count)| (outcome.to_owned(), count))
+                .collect();
+            progress.notice = addendum::notice(&addendum, &self.settings.sealing.bucket);
+        }
+        tracing::info!(
+            case = %progress.case_id,
+            pass = plan.pass,
+            concluded = progress.concluded,
+            requests = progress.requests,
+            addendum = progress.addendum,
+            "step"
+        );
+        Ok(progress)
+    }
+
+    /// The sealed case, once whatever comes before an investigation is sealed as well.
+    async fn case(&self, id: &CaseId) -> Result<SealedCase, InvestigateError> {
+        let Some(case) = vault::sealed(&*self.vault, id, 0).await? else {
+            return Err(InvestigateError::NoCase(format!(
+                "there is no sealed case {id} in s3://{}; list the folder cases/ for those that are",
+                self.settings.sealing.bucket
+            )));
+        };
+        if case.manifest().target.kind != ResourceKind::Function {
+            return Err(InvestigateError::BadInput(format!(
+                "case {id} is about {}; logs and role activity are a function's",
+                case.manifest().target.arn()
+            )));
+        }
+        // The first addendum is about tracing; its number is kept for it.
+        if vault::sealed(&*self.vault, id, 1).await?.is_none() {
+            return Err(InvestigateError::NoCase(format!(
+                "case {id} is still being worked on: what came of tracing is not sealed yet"
+            )));
+        }
+        Ok(case)
+    }
+
+    fn investigation(
+        &self,
+        manifest: &Manifest,
+        plan: &Plan,
+    ) -> Result<Investigation, InvestigateError> {
+        let region = &manifest.target.region;
+        let clients = self.regions.of(region).ok_or_else(|| {
+            InvestigateError::BadInput(format!("{region:?} is no Region that could be asked"))
+        })?;
+        Ok(Investigation::new(
+            clients,
+            self.regions.clone(),
+            Arc::clone(&self.pace),
+            Scope {
+                target: manifest.target.clone(),
+                facts: plan.facts.clone(),
+                window: plan.window,
+                baseline: plan.baseline,
+                tampered_at: plan.tampered_at,
+            },
+        ))
+    }
+
+    /// Reads on, several requests at a time, and concludes what is read to its end. Answers what is
+    /// concluded, by this step or before.
+    async fn read(
+        &self,
+        desk: &Desk,
+        investigation: &Investigation,
+        plan: &Plan,
+    ) -> Result<BTreeMap<Request, Concluded>, InvestigateError> {
+        let mut done = BTreeMap::new();
+        let mut carried = Carried::new();
+        // What waits for others is concluded in a later round.
+        let mut left: Vec<&Request> = plan.requests.iter().collect();
+        while !left.is_empty() {
+            let ready = |request: &&Request| {
+                let after = investigation.after(request);
+                let missing = |waiting: &Request| after.contains(&waiting.artifact);
+                !left.iter().any(|waiting| missing(waiting))
+            };
+            let (round, waiting): (Vec<&Request>, Vec<&Request>) =
+                left.iter().copied().partition(ready);
+            if round.is_empty() {
+                break;
+            }
+            let results: Vec<_> = stream::iter(round)
+                .map(|request| self.advance(desk, investigation, plan, request, &carried))
+                .buffer_unordered(PARALLEL)
+                .collect()
+                .await;
+            let mut all_concluded = true;
+            for result in results {
+                match result? {
+                    Some(concluded) => {
+                        Investigation::carry(&mut carried, &concluded);
+                        done.insert(concluded.acquisition.request.clone(), concluded);
+                    }
+                    None => all_concluded = false,
+                }
+            }
+            if !all_concluded {
+                break;
+            }
+            left = waiting;
+        }
+        Ok(done)
+    }
+
+    async fn advance(
+        &self,
+        desk: &Desk,
+        investigation: &Investigation,
+        plan: &Plan,
+        request: &Request,
+        carried: &Carried,
+    ) -> Result<Option<Concluded>, VaultError> {
+        if let Some(done) = concluded(desk, &plan.pass, request).await? {
+            return Ok(Some(done));
+        }
+        let task = investigation.task(&plan.pass, request);
+        if !read_on(desk, &task).await? {
+            return Ok(None);
+        }
+        let observer = investigation.observer(request, carried);
+        conclude(desk, &task, &plan.earlier, observer).await
+    }
+}

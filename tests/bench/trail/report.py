@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import median
 
 from bench import machine
-from bench.trail import landscape
 from bench.trail.contestants import Run
 from bench.trail.corpus import Corpus, Shape
 from bench.wishes import Wish

@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 
 # ---------------------------------------------------------------- what may be set
 
-# Profile of the deployed function and the command line: release | dev (dev builds in a minute and runs slower).
+# Profile of the deployed functions and the command line: release | dev (dev builds in a minute and runs slower).
 PROFILE ?= release
 # Processor to deploy for: x86_64 | arm64.
 ARCHITECTURE ?= x86_64
@@ -30,8 +30,9 @@ PYTHON ?= python3
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUILT := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
-# template.yaml deploys this folder.
-CODE := target/lambda/respond
+# template.yaml deploys the folder of each below this one.
+FUNCTIONS := respond investigate
+CODE := target/lambda
 ACCOUNT := .venv/account
 BUILD := .venv/build
 # `sam` is happy without an account and tells nobody about it.
@@ -78,21 +79,16 @@ check: setup ## Formatting, lints, templates
 	$(BUILD)/bin/cfn-lint infra/*.yaml
 
 .PHONY: build
-build: ## The function and the command line for this machine
+build: ## The functions and the command line for this machine
 	$(call need,cargo,install Rust from https://rustup.rs)
-	cargo build --profile $(PROFILE) --locked -p respond -p cli
-	@# By renaming, so that a function that is running keeps the file it started from.
-	@mkdir -p $(CODE)
-	@cp $(BUILT)/bootstrap-respond $(CODE)/bootstrap.new
-	@mv -f $(CODE)/bootstrap.new $(CODE)/bootstrap
+	cargo build --profile $(PROFILE) --locked $(FUNCTIONS:%=-p %) -p cli
+	@$(foreach function,$(FUNCTIONS),$(call place,$(BUILT)/bootstrap-$(function),$(function)))
 
 .PHONY: dist
-dist: $(BUILD)/.dist-ready ## The function for Lambda, whatever this machine is
+dist: $(BUILD)/.dist-ready ## The functions for Lambda, whatever this machine is
 	$(call need,cargo,install Rust from https://rustup.rs)
-	$(CARGO_LAMBDA) build --release --locked -p respond $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64) $(DISTFLAGS)
-	@mkdir -p $(CODE)
-	@cp $(TARGET)/lambda/bootstrap-respond/bootstrap $(CODE)/bootstrap.new
-	@mv -f $(CODE)/bootstrap.new $(CODE)/bootstrap
+	$(CARGO_LAMBDA) build --release --locked $(FUNCTIONS:%=-p %) $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64) $(DISTFLAGS)
+	@$(foreach function,$(FUNCTIONS),$(call place,$(TARGET)/lambda/bootstrap-$(function)/bootstrap,$(function)))
 
 .PHONY: deploy
 deploy: dist $(BUILD)/.ready ## Builds for Lambda and deploys into the AWS account of your credentials
@@ -115,10 +111,18 @@ clean: ## Removes everything that was made
 
 # ---------------------------------------------------------------- what the targets stand on
 
-# `sam build` calls this, with ARTIFACTS_DIR as the place for what it deploys.
-.PHONY: build-Respond
+# `sam build` calls these, with ARTIFACTS_DIR as the place for what it deploys.
+.PHONY: build-Respond build-Investigate
 build-Respond: dist
-	cp $(CODE)/bootstrap "$(ARTIFACTS_DIR)/bootstrap"
+	cp $(CODE)/respond/bootstrap "$(ARTIFACTS_DIR)/bootstrap"
+build-Investigate: dist
+	cp $(CODE)/investigate/bootstrap "$(ARTIFACTS_DIR)/bootstrap"
+
+# Puts the program $(1) where function $(2) is deployed from. By renaming, so that a function that is
+# running keeps the file it started from.
+define place
+	mkdir -p $(CODE)/$(2); cp $(1) $(CODE)/$(2)/bootstrap.new; mv -f $(CODE)/$(2)/bootstrap.new $(CODE)/$(2)/bootstrap;
+endef
 
 $(ACCOUNT)/.ready: tests/account/requirements.txt
 	@$(call environment,$(ACCOUNT),$<)

@@ -16,6 +16,9 @@ def main() -> int:
     up.add_argument("--ignore-stdin", action="store_true", help="do not end when standard input reaches its end")
     up.add_argument("--memory", choices=("enforce", "record"), default="enforce",
                     help="kill a function that outgrows its MemorySize, as Lambda does, or only record the peak")
+    up.add_argument("--delivery-seconds", type=float, default=5,
+                    help="how often trails write log files; 0 for only when a test asks")
+    up.add_argument("--digest-seconds", type=float, default=3600, help="how often they write digests of these; 0 likewise")
 
     deploy = commands.add_parser("deploy", help="deploy a SAM template and print its outputs as JSON")
     deploy.add_argument("--endpoint", required=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 from ministack import app
 from ministack.core.responses import get_account_id, get_region
@@ -25,7 +26,14 @@ def apply() -> None:
                 return _reply(200, await answer(parameters))
             except Refused as refused:
                 return _reply(400, {"__type": refused.code, "message": str(refused)})
-        return await original(method, path, headers, body, query_params)
+        named = _named(parameters)
+        status, reply_headers, content = await original(method, path, headers, body, query_params)
+        if status == 404:
+            status = 400  # AWS's JSON services know no other
+        if status == 200 and (complete := COMPLETED.get(name)):
+            changed = complete(parameters, named or _named(parameters), json.loads(content))
+            content = content if changed is None else json.dumps(changed).encode()
+        return status, reply_headers, content
 
     app.SERVICE_HANDLERS["cloudtrail"] = handle
 
@@ -49,7 +57,67 @@ async def lookup_events(parameters: dict) -> dict:
     return _lookup.answer(account, region, parameters)
 
 
-ADDED = {"LookupEvents": lookup_events}
+async def list_public_keys(parameters: dict) -> dict:
+    region = get_region()
+    return await asyncio.to_thread(the_trail.digests.public_keys, region, parameters)
+
+
+ADDED = {"LookupEvents": lookup_events, "ListPublicKeys": list_public_keys}
+
+
+# --- trails -------------------------------------------------------------------------------------------------------
+
+
+def _named(parameters: dict) -> tuple | None:
+    """(account, home Region, name) of the trail that a call names; None when there is none."""
+    name = parameters.get("TrailName") or parameters.get("Name")
+    if not isinstance(name, str):
+        return None
+    try:
+        name, home, trail = cloudtrail._find_visible_trail(name)
+    except ValueError:
+        return None
+    return (get_account_id(), home, name) if trail is not None else None
+
+
+def _created(parameters: dict, key: tuple, reply: dict) -> dict:
+    """Keeps and answers what MiniStack drops of a new trail."""
+    trail = cloudtrail._trails.get_scoped(*key)
+    kept = {name: parameters[name] for name in ("CloudWatchLogsLogGroupArn", "CloudWatchLogsRoleArn") if parameters.get(name)}
+    if parameters.get("SnsTopicName"):
+        topic = parameters["SnsTopicName"]
+        kept |= {"SnsTopicName": topic.rpartition(":")[2], "SnsTopicARN": topic if topic.startswith("arn:") else
+                 f"arn:aws:sns:{get_region()}:{get_account_id()}:{topic}"}
+    trail.update(kept)
+    the_trail.digests.enable(key)
+    return {name: value for name, value in {**reply, **kept}.items() if value != ""}
+
+
+def _updated(parameters: dict, key: tuple, reply: dict) -> dict:
+    validation = parameters.get("EnableLogFileValidation")
+    if validation is False:
+        the_trail.digests.end(key)
+    elif validation:
+        the_trail.digests.enable(key)
+    return {name: value for name, value in reply.items() if value != ""}
+
+
+def _stopped(parameters: dict, key: tuple, reply: dict) -> None:
+    the_trail.digests.end(key)
+
+
+def _status(parameters: dict, key: tuple, reply: dict) -> dict:
+    found, digested = the_trail.delivery.status.get(key, {}), the_trail.digests.written_at.get(key)
+    text = lambda seconds: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds else ""
+    reply |= {"LatestDeliveryTime": found.get("delivered"), "LatestDeliveryError": found.get("error"),
+              "LatestDigestDeliveryTime": digested,
+              "LatestDeliveryAttemptTime": text(found.get("attempted")),
+              "LatestDeliveryAttemptSucceeded": text(found.get("delivered"))}
+    return {name: value for name, value in reply.items() if value is not None}
+
+
+COMPLETED = {"CreateTrail": _created, "UpdateTrail": _updated, "StopLogging": _stopped, "DeleteTrail": _stopped,
+             "GetTrailStatus": _status}
 
 
 def trail_arn(parameters: dict, operation: str) -> str | None:

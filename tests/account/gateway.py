@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from ministack import app as ministack
 from ministack.core.router import extract_access_key_id
 
-from account import caller_address, downloads, faults, log_events, operations, trail_page
+from account import caller_address, data_events, downloads, faults, log_events, operations, trail_page
 from account.processes import the_processes
 from account.trail import the_trail
 
@@ -35,8 +35,10 @@ async def application(scope, receive, send):
 
     async def receive_and_keep():
         message = await receive()
-        if message.get("body"):
-            call.body.append(message["body"])
+        if body := message.get("body"):
+            call.received += len(body)
+            if not call.bulk or data_events.keeps_body(method, query):
+                call.body.append(body)
         return message
 
     async def send_and_keep(message):
@@ -44,8 +46,10 @@ async def application(scope, receive, send):
             call.status = message["status"]
             call.reply_headers = {name.decode("latin-1").lower(): value.decode("latin-1")
                                   for name, value in message.get("headers", [])}
-        elif message.get("body"):
-            call.reply.append(message["body"])
+        elif body := message.get("body"):
+            call.sent += len(body)
+            if not call.bulk or call.status >= 300:
+                call.reply.append(body)
         if message["type"] == "http.response.body" and not message.get("more_body"):
             # Before the caller has its answer: whoever has it finds its record.
             the_trail.end(call)
@@ -55,12 +59,8 @@ async def application(scope, receive, send):
 
 
 def _watch(service: str, region: str, method: str, path: str, headers: dict, query: dict):
-    """The call to keep for the trail; None for bulk data, which is neither recorded nor worth a copy."""
+    """The call to keep for the trail; None for one that no trail records."""
     if not service or path.startswith("/_"):
-        return None
-    if service == "s3" and path.strip("/").count("/"):
-        return None
-    if service == "lambda" and "invocations" in path:
         return None
     return the_trail.begin(service, region, method, path, headers, query, extract_access_key_id(headers, query),
                            caller_address.current())
@@ -73,7 +73,10 @@ async def _answer(method: str, path: str, scope, receive, send) -> None:
     name, _, rest = path.removeprefix("/_account/").partition("/")
     if name == "trail" and method == "POST":
         query = parse_qs(scope.get("query_string", b"").decode(), keep_blank_values=True)
-        await _send_page(send, *await asyncio.to_thread(trail_page.append, await faults.read(receive), query))
+        if rest == "deliver":
+            await _send_page(send, 200, await the_trail.delivery.deliver(digest=query.get("digest") == ["1"]))
+        else:
+            await _send_page(send, *await asyncio.to_thread(trail_page.append, await faults.read(receive), query))
     elif name == "logs":
         query = parse_qs(scope.get("query_string", b"").decode(), keep_blank_values=True)
         await _send_page(send, *log_events.page(rest, await faults.read(receive), query))

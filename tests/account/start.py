@@ -111,14 +111,17 @@ async def _serve(application, listeners: tuple, port: int, options) -> None:
     if not options.ignore_stdin:
         threading.Thread(target=_wait_for_end_of_stdin, args=(loop, end), daemon=True).start()
 
+    from account.trail import the_trail
     credentials = _create_administrator()
     _create_default_trail()
 
     async def announce_and_wait():
         # Hypercorn awaits this once it serves.
+        delivering = asyncio.create_task(the_trail.delivery.run(options.delivery_seconds, options.digest_seconds))
         line = {"endpoint": f"http://127.0.0.1:{port}", "account": ACCOUNT_ID, "region": REGION, **credentials}
         print(json.dumps(line), flush=True)
         await end.wait()
+        delivering.cancel()
 
     await serve(application, config, shutdown_trigger=announce_and_wait)
 
@@ -148,10 +151,12 @@ def _create_administrator() -> dict:
 
 
 def _create_default_trail() -> None:
-    """A trail named `management` that is logging, without which nothing reaches EventBridge."""
-    from ministack.services import cloudtrail
+    """A trail named `management` that is logging, without which nothing reaches EventBridge, and its bucket."""
+    from ministack.services import cloudtrail, s3
     from ministack.core.responses import request_scope
 
     with request_scope(ACCOUNT_ID, REGION):
-        cloudtrail._create_trail({"Name": "management", "S3BucketName": "management-trail", "IsMultiRegionTrail": True})
+        s3._create_bucket("management-trail", b"", {})
+        cloudtrail._create_trail({"Name": "management", "S3BucketName": "management-trail", "IsMultiRegionTrail": True,
+                                  "EnableLogFileValidation": True})
         cloudtrail._start_logging({"Name": "management"})

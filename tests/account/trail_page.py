@@ -1,4 +1,4 @@
-"""What tests do to the trail behind AWS's back: records that no call made, and deliveries that do not wait."""
+"""What tests do to the trail behind its back: records that no call made."""
 
 import json
 
@@ -8,7 +8,7 @@ from account.trail import the_trail
 def append(body: bytes, query: dict) -> tuple[int, dict]:
     """`POST /_account/trail`: JSON Lines, each a record, kept exactly as written; `?region=` shelves them elsewhere.
 
-    They never reach EventBridge: a late or a hostile record is one that somebody looks up, or reads from a file.
+    With `?deliver=1` they are in the next log files as well. They never reach EventBridge: a late or a hostile record is one that somebody looks up, or reads from a file.
     """
     lines = [line for line in body.decode(errors="replace").splitlines() if line.strip()]
     records = []
@@ -20,7 +20,7 @@ def append(body: bytes, query: dict) -> tuple[int, dict]:
         if not isinstance(record, dict):
             return 400, {"error": f"line {number} is no object"}
         records.append((record, line))
-    region = query.get("region", [None])[0]
+    region, deliver = query.get("region", [None])[0], query.get("deliver") == ["1"]
     for record, line in records:
-        the_trail.append(record, line, region)
+        the_trail.append(record, line, region, deliver)
     return 200, {"appended": len(records)}

@@ -19,8 +19,8 @@ use trail::digests::DeviationKind::{
 };
 use trail::digests::{
     Chain, ChainKind, DeviationKind, Digest, DigestName, FoundDigest, Integrity, Judgement,
-    Location, LogFileHash, LogFileState, MAX_DIGEST_BYTES, Period, PublicKeys, Refused,
-    TrailIntegrity, UncoveredWhy,
+    Location, LogFileHash, LogFileState, LogFileVerdict, MAX_DIGEST_BYTES, Period, PublicKeys,
+    Refused, TrailIntegrity, UncoveredWhy,
 };
 
 const BUCKET: &str = "trail-bucket";
@@ -1173,6 +1173,187 @@ fn a_report_names_a_thousand_and_counts_all() {
     let report = bucket.report();
     assert_eq!(report.deviation_count, 1_100);
     assert_eq!(report.deviations.len(), 1_000);
+}
+
+// ---- What must not be blamed ------------------------------------------------------------------------
+
+#[test]
+fn a_forged_digest_cannot_cast_doubt_on_the_one_before() {
+    let mut bucket = six_hours();
+    let mut fourth = bucket.digest(&ending(4));
+    fourth["previousDigestHashValue"] = json!(Sha256Digest::of(b"lie").to_string());
+    bucket.write_digest(&ending(4), &fourth, &FORGER, at(30));
+    assert_deviates(&bucket.report(), &[(BadSignature, &ending(4))]);
+}
+
+#[test]
+fn a_signature_in_capitals_is_the_same_signature() {
+    let mut bucket = six_hours();
+    let signature = &mut bucket.object(&ending(4)).signature;
+    *signature = signature.as_ref().map(|hex| hex.to_uppercase());
+    assert_deviates(&bucket.report(), &[]);
+}
+
+#[test]
+fn untrusted_digests_account_for_their_own_hours_only() {
+    let mut bucket = six_hours();
+    for hour in 4..=6 {
+        bucket.object(&ending(hour)).signature = Some("00".repeat(256));
+    }
+    // Nothing newer proves them, and nothing is missing.
+    let report = bucket.report();
+    let expected = [4, 5, 6].map(|hour| (BadSignature, ending(hour)));
+    let mut named: Vec<_> = report
+        .deviations
+        .iter()
+        .map(|deviation| (deviation.kind, deviation.file.clone()))
+        .collect();
+    named.reverse();
+    assert_eq!(named, expected.map(|(kind, key)| (kind, url(&key))));
+    assert_eq!(
+        uncovered(&report),
+        [(at(3), at(6), UncoveredWhy::NotProven)]
+    );
+}
+
+#[test]
+fn one_fault_does_not_excuse_the_next() {
+    // CloudTrail leaves out hours 2 and 3; somebody deletes, or edits, what ends at 7.
+    let mut bucket = Bucket::with_hours(2);
+    for hour in 4..9 {
+        bucket.deliver_hour(hour);
+    }
+    let asked = Period::new(at(0), at(9));
+    let mut deleted = bucket.clone();
+    deleted.objects.remove(&ending(7));
+    assert_deviates(
+        &deleted.checked(asked, &public_keys()),
+        &[(Missing, &ending(7)), (Gap, &ending(2))],
+    );
+    for hour in [7, 8] {
+        bucket.object(&ending(hour)).bytes.push(b'x');
+    }
+    assert_deviates(
+        &bucket.checked(asked, &public_keys()),
+        &[
+            (Changed, &ending(8)),
+            (Changed, &ending(7)),
+            (Gap, &ending(2)),
+        ],
+    );
+}
+
+#[test]
+fn a_backfill_from_before_the_asked_time_is_not_missed() {
+    let mut bucket = six_hours();
+    for hour in [0, 3] {
+        bucket.deliver_digest("_backfill", at(hour), at(hour + 1), &[]);
+    }
+    bucket.objects.remove(&digest_key(at(1), "_backfill"));
+    let asked = Period::new(at(2), at(6));
+    assert_deviates(&bucket.checked(asked, &public_keys()), &[]);
+}
+
+#[test]
+fn a_backfill_that_names_an_hourly_digest_says_nothing_of_other_backfills() {
+    let mut bucket = six_hours();
+    bucket.deliver_digest("_backfill", at(0), at(1), &[]);
+    let hourly = bucket.last[""].clone();
+    bucket.last.insert("_backfill", hourly);
+    bucket.deliver_digest("_backfill", at(2), at(3), &[]);
+    assert_deviates(&bucket.report(), &[]);
+}
+
+#[test]
+fn a_log_file_that_was_delivered_twice_may_be_either() {
+    let mut bucket = six_hours();
+    let log = first_log_of(3);
+    let first = bucket.objects[&log].bytes.clone();
+    bucket.object(&log).bytes = b"delivered again".to_vec();
+    bucket.deliver_digest("_backfill", at(3), at(4), std::slice::from_ref(&log));
+    assert_deviates(&bucket.report(), &[]);
+    bucket.object(&log).bytes = first;
+    assert_deviates(&bucket.report(), &[]);
+    bucket.object(&log).bytes = b"by somebody else".to_vec();
+    assert_deviates(&bucket.report(), &[(Changed, &log)]);
+}
+
+#[test]
+fn a_log_file_is_counted_once() {
+    let bucket = six_hours();
+    let keys = public_keys();
+    let asked = Period::new(at(0), at(6));
+    let mut chain = Chain::new("all", ChainKind::Hourly, asked, &keys);
+    chain.link(&found(&ending(5), &bucket.objects[&ending(5)]));
+    let mut integrity = Integrity::new(asked);
+    integrity.add(chain);
+    let log = Location::new(BUCKET, first_log_of(4));
+    assert!(integrity.lists(&log));
+    for _ in 0..3 {
+        let verdict = integrity.log_file(&log, None, &LogFileState::Absent);
+        assert_eq!(verdict, LogFileVerdict::Missing);
+    }
+    let report = integrity.report();
+    assert_eq!(report.deviations_by_kind[&Missing], 2);
+    assert_eq!(report.log_files_not_checked, 1);
+}
+
+#[test]
+fn a_log_file_that_is_hashed_in_an_unknown_way_is_not_judged() {
+    let mut bucket = six_hours();
+    let mut sixth = bucket.digest(&ending(5));
+    sixth["logFiles"][0]["hashAlgorithm"] = json!("SHA-512");
+    sixth["logFiles"][0]["hashValue"] = json!("00".repeat(64));
+    bucket.objects.remove(&ending(6));
+    bucket.write_digest(&ending(5), &sixth, &CLOUDTRAIL, at(5));
+    let report = bucket.report();
+    assert_deviates(&report, &[(Unread, &first_log_of(4))]);
+    assert_eq!(report.log_files_not_checked, 1);
+}
+
+#[test]
+fn a_prefix_that_looks_like_cloudtrails_folders_confuses_nobody() {
+    let mut bucket = Bucket::default();
+    let key = |key: &str| format!("copies/CloudTrail/of/CloudTrail-Digest/{key}");
+    bucket.deliver_digest("", at(0), at(6), &[]);
+    let mut digest = bucket.digest(&ending(6));
+    digest["digestS3Object"] = json!(key(&ending(6)));
+    bucket.objects.clear();
+    bucket.write_digest(&key(&ending(6)), &digest, &CLOUDTRAIL, at(6));
+    let planted = key(&log_key(at(2), "planted"));
+    bucket.put(&planted, b"{}".to_vec(), at(2));
+    // The key has both folders in its name, so the harness would take it for a digest.
+    let keys = public_keys();
+    let asked = Period::new(at(0), at(6));
+    let mut chain = Chain::new("all", ChainKind::Hourly, asked, &keys);
+    let digest = key(&ending(6));
+    assert!(chain.link(&found(&digest, &bucket.objects[&digest])).proven);
+    let mut integrity = Integrity::new(asked);
+    integrity.add(chain);
+    let verdict = integrity.log_file(
+        &Location::new(BUCKET, planted),
+        Some(at(2)),
+        &LogFileState::Corrupt,
+    );
+    assert_eq!(verdict, LogFileVerdict::Unlisted);
+}
+
+#[test]
+fn a_key_of_too_few_bits_is_not_used() {
+    // RSAPublicKey of 1024 bits.
+    let mut der = vec![0x30, 0x81, 0x89, 0x02, 0x81, 0x81, 0x00];
+    der.extend([0xc3; 128]);
+    der.extend([0x02, 0x03, 0x01, 0x00, 0x01]);
+    let keys: PublicKeys = [(FINGERPRINT, der)].into_iter().collect();
+    let bucket = six_hours();
+    let object = &bucket.objects[&ending(3)];
+    let digest = Digest::read(&object.bytes).unwrap();
+    assert_eq!(
+        digest.verify(&found(&ending(3), object), &keys),
+        Err(Refused::KeyUnusable {
+            fingerprint: FINGERPRINT.into()
+        })
+    );
 }
 
 // ---- Whatever comes --------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Puts every addition in place, once, before the account serves its first request."""
 
-from account import (cloudformation, cloudtrail_additions, event_targets, function_logs, function_sessions, images,
-                     lambda_additions, log_events, object_lock, permissions, processes, roles, state_machines, xray)
+from account import (athena_queries, cloudformation, cloudtrail_additions, event_targets, function_logs, function_sessions, images,
+                     lambda_additions, log_events, object_lock, permissions, policy_resources, processes, roles,
+                     state_machines, xray)
 
 
 def apply(guardian, enforce_memory: bool) -> None:
@@ -18,6 +19,8 @@ def apply(guardian, enforce_memory: bool) -> None:
     function_sessions.apply()
     state_machines.apply()
     log_events.apply()
+    athena_queries.apply()
+    policy_resources.apply()
     processes.the_processes.apply(guardian, enforce_memory)
 
 

@@ -36,7 +36,8 @@ def test_segments_are_found_and_fetched(account):
     traces = xray.batch_get_traces(TraceIds=[id, missing])
     assert json.loads(traces["Traces"][0]["Segments"][0]["Document"]) == segment
     assert traces["UnprocessedTraceIds"] == [missing]
-    assert xray.get_trace_summaries(StartTime=now - 3600, EndTime=now - 60)["TraceSummaries"] == []
+    assert xray.get_trace_summaries(StartTime=now - 3600, EndTime=now - 60,
+                                    FilterExpression='service("victim")')["TraceSummaries"] == []
 
 
 def test_a_filter_tells_services_by_name_and_type(account):

@@ -12,11 +12,11 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use coldcase_tests::{Account, Victim, package_bytes, policy, unique};
 use collectors::aws::Regions;
-use evidence::{CustodyAction, Signature, keys};
+use evidence::{CaseId, CustodyAction, Signature, Window, keys};
 use futures_util::stream::{self, StreamExt as _};
 use respond::{
-    Attempt, Done, Incoming, Notice, Notifier, Queue, QueueError, RespondError, Responder,
-    Settings, SnsNotifier, SqsQueue, Work,
+    Attempt, Done, Incoming, Investigations, Notice, Notifier, Queue, QueueError, RespondError,
+    Responder, Settings, SfnInvestigations, SnsNotifier, SqsQueue, Work,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
-use vault::{KmsSigner, Opened, Receipt, S3Vault, SignError, Signer, Source, Vault, VaultError};
+use vault::{Opened, Receipt, SignError, Signer, Source, Vault, VaultError};
 
 /// Where an attempt is cut off: at which call of a port, before or after it took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +162,15 @@ impl Notifier for Faulty<dyn Notifier> {
     }
 }
 
+#[async_trait]
+impl Investigations for Faulty<dyn Investigations> {
+    async fn start(&self, case: &CaseId, window: Option<Window>) -> Result<(), String> {
+        self.fault
+            .step("start", self.port.start(case, window))
+            .await
+    }
+}
+
 /// An account whose events nobody answers but the responder in this process.
 struct Stage {
     account: Account,
@@ -206,17 +215,8 @@ impl Stage {
 
     fn responder(&self, fault: &Arc<Fault>) -> Responder {
         let clock: vault::Clock = Arc::new(jiff::Timestamp::now);
-        let vault: Arc<dyn Vault> = Arc::new(S3Vault::new(
-            collectors::aws::s3_client(&self.config),
-            self.settings.bucket.clone(),
-            self.settings.bucket_key.clone(),
-            self.settings.lock,
-            Arc::clone(&clock),
-        ));
-        let signer: Arc<dyn Signer> = Arc::new(KmsSigner::new(
-            aws_sdk_kms::Client::new(&self.config),
-            self.settings.signing_key.clone(),
-        ));
+        let vault: Arc<dyn Vault> = Arc::new(self.settings.sealing.vault(&self.config, &clock));
+        let signer: Arc<dyn Signer> = Arc::new(self.settings.sealing.signer(&self.config));
         let queue: Arc<dyn Queue> = Arc::new(SqsQueue {
             client: aws_sdk_sqs::Client::new(&self.config),
             url: self.settings.queue_url.clone(),
@@ -224,6 +224,10 @@ impl Stage {
         let notifier: Arc<dyn Notifier> = Arc::new(SnsNotifier {
             client: aws_sdk_sns::Client::new(&self.config),
             topic_arn: self.settings.topic_arn.clone(),
+        });
+        let investigations: Arc<dyn Investigations> = Arc::new(SfnInvestigations {
+            client: aws_sdk_sfn::Client::new(&self.config),
+            state_machine_arn: self.settings.investigation_arn.clone(),
         });
         let fault = || Arc::clone(fault);
         Responder {
@@ -243,6 +247,10 @@ impl Stage {
             }),
             notifier: Arc::new(Faulty {
                 port: notifier,
+                fault: fault(),
+            }),
+            investigations: Arc::new(Faulty {
+                port: investigations,
                 fault: fault(),
             }),
             settings: self.settings.clone(),
@@ -389,7 +397,7 @@ async fn an_attempt_that_dies_at_any_step_leaves_a_case_that_the_next_one_finish
     let cases = stage.account.case_ids().await;
     assert_eq!(cases.len(), 1 + names.len());
     let uploads = stage.account.s3().await.list_multipart_uploads();
-    let uploads = uploads.bucket(&stage.settings.bucket).send().await.unwrap();
+    let uploads = uploads.bucket(&stage.settings.sealing.bucket).send().await.unwrap();
     assert!(uploads.uploads().is_empty());
 }
 

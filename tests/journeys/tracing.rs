@@ -8,7 +8,10 @@ use bytes::Bytes;
 use coldcase_tests::{Account, Victim, unique};
 use collectors::aws::Regions;
 use evidence::{ArtifactKind, Category, CustodyAction, Request, Severity, Target};
-use respond::{Attempt, DirectRequest, Done, Incoming, Responder, Settings, SnsNotifier, SqsQueue};
+use respond::{
+    Attempt, DirectRequest, Done, Incoming, Responder, Settings, SfnInvestigations, SnsNotifier,
+    SqsQueue,
+};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -252,6 +255,10 @@ async fn responder(account: &'static Account, meddled_with: Option<&Victim>) -> 
             client: aws_sdk_sns::Client::new(&config),
             topic_arn: None,
         }),
+        investigations: Arc::new(SfnInvestigations {
+            client: aws_sdk_sfn::Client::new(&config),
+            state_machine_arn: None,
+        }),
         settings: Settings {
             own: trail::Scope::new([], Some(role_arn.clone())),
             role_arn,
@@ -263,15 +270,18 @@ async fn responder(account: &'static Account, meddled_with: Option<&Victim>) -> 
             versions: 5,
             limit_bytes: 1 << 30,
             parallel: 6,
-            bucket: "memory".to_owned(),
-            bucket_key: None,
-            signing_key: "local".to_owned(),
-            lock: vault::Lock {
-                mode: vault::LockMode::Governance,
-                days: 1,
+            sealing: function::Sealing {
+                bucket: "memory".to_owned(),
+                bucket_key: None,
+                signing_key: "local".to_owned(),
+                lock: vault::Lock {
+                    mode: vault::LockMode::Governance,
+                    days: 1,
+                },
             },
             queue_url: "unused".to_owned(),
             topic_arn: None,
+            investigation_arn: None,
         },
     }
 }
@@ -282,6 +292,7 @@ async fn told(responder: &Responder, target: &Target) -> String {
         target: target.arn(),
         reason: "a test".to_owned(),
         tracing: Some(true),
+        window: None,
         request_id: None,
     };
     let attempt = Attempt {

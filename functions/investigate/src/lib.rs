@@ -243,7 +243,7 @@ impl Investigator {
         plan: &Plan,
     ) -> Result<BTreeMap<Request, Concluded>, InvestigateError> {
         let mut done = BTreeMap::new();
-        let mut carried = Carried::new();
+        let mut carried = self.settled(desk, investigation, plan).await?;
         // What waits for others is concluded in a later round.
         let mut left: Vec<&Request> = plan.requests.iter().collect();
         while !left.is_empty() {
@@ -278,6 +278,27 @@ impl Investigator {
             left = waiting;
         }
         Ok(done)
+    }
+
+    /// What an earlier pass carries that this one does not ask for again.
+    async fn settled(
+        &self,
+        desk: &Desk,
+        investigation: &Investigation,
+        plan: &Plan,
+    ) -> Result<Carried, VaultError> {
+        let mut carried = Carried::new();
+        for request in investigation.plan() {
+            if !Investigation::is_settled(request.artifact) {
+                continue;
+            }
+            for pass in &plan.earlier {
+                if let Some(done) = concluded(desk, pass, &request).await? {
+                    Investigation::carry(&mut carried, &done);
+                }
+            }
+        }
+        Ok(carried)
     }
 
     async fn advance(

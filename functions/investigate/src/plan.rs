@@ -2,7 +2,7 @@
 //! every step of it, whoever takes it, does the same.
 
 use crate::{InvestigateError, Investigator, Step};
-use collectors::aws::window::Facts;
+use collectors::aws::window::{Facts, Investigation};
 use evidence::{CaseId, Manifest, Request, SealedCase, Sha256Digest, Trigger, Window, keys};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -116,6 +116,10 @@ impl Investigator {
             requests: Vec::new(),
         };
         plan.requests = self.investigation(manifest, &plan)?.plan();
+        if !plan.earlier.is_empty() {
+            let settled = |request: &Request| Investigation::is_settled(request.artifact);
+            plan.requests.retain(|request| !settled(request));
+        }
         Ok(plan)
     }
 

@@ -16,6 +16,7 @@ use evidence::{Acquisition, Call, Exhibit, Finding, Outcome, Request, Sha256Dige
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use vault::{Opened, Source, SourceError, VaultError};
 
@@ -422,10 +423,13 @@ impl Refusal {
 /// What came of it all, by what was refused.
 pub(crate) fn outcome(refusals: &[Refusal], anything_kept: bool) -> Outcome {
     let of = |wanted: fn(&Refusal) -> bool| -> Option<String> {
+        // The same on many pages is said once.
+        let mut said = BTreeSet::new();
         let reasons: Vec<&str> = refusals
             .iter()
             .filter(|refusal| wanted(refusal))
             .map(Refusal::why)
+            .filter(|why| said.insert(*why))
             .collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))
     };

@@ -3,7 +3,9 @@
 //! One file an artifact; [`ARTIFACTS`] is the registry. Each is read page by page
 //! ([`crate::Reading`]) and looked at as its entries pass in order ([`crate::Observer`]).
 
+mod audit_events;
 mod facts;
+mod lookup;
 mod pace;
 
 pub use facts::Facts;
@@ -37,7 +39,7 @@ pub(crate) struct Artifact {
 pub type Carried = BTreeMap<ArtifactKind, Vec<Value>>;
 
 /// The registry: everything that is collected of a window, what expires soonest first.
-const ARTIFACTS: &[Artifact] = &[];
+const ARTIFACTS: &[Artifact] = &[audit_events::ARTIFACT];
 
 #[allow(dead_code)] // while the artifacts are being written
 /// One window of one function, and all that is needed to look into it.

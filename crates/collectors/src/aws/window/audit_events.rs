@@ -1,0 +1,739 @@
+//! What was done in the window to the function, its layers, mappings, roles, policies and log groups,
+//! to what sets it off, and who took its roles.
+//!
+//! Asked for in the order of what it costs: first what the event history lists by the resource's name,
+//! then calls by their names, last everything of a service, of which what names none of it is left
+//! out. IAM's records are in one Region of the partition only.
+
+use super::lookup::{self, Keep, Lookup};
+use super::{Artifact, Investigation};
+use crate::aws::Clients;
+use crate::{ENTRIES, Entry, Observed, Observer, Reading};
+use aws_sdk_cloudtrail::types::LookupAttributeKey as Key;
+use evidence::{
+    ArtifactKind, Category, Confidence, Finding, Partition, Proof, Request, ResourceKind, Severity,
+    Target, Window,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use trail::{Classification, Decision, Query, Record, Scope, Subject, TABLE};
+
+pub(super) const ARTIFACT: Artifact = Artifact {
+    kind: ArtifactKind::AuditEvents,
+    actions: &[lookup::ACTION],
+    requests: |_| vec![Request::whole(ArtifactKind::AuditEvents)],
+    readings: |investigation, _| event_history(investigation),
+    observer: |investigation, _, _| {
+        Box::new(Changes::new(
+            investigation.window,
+            investigation.tampered_at,
+            &investigation.facts.roles,
+        ))
+    },
+    after: &[],
+};
+
+/// How many layers, mappings, policies, roles are asked for by name. What is beyond is still found
+/// among everything of its service.
+const MOST_NAMED: usize = 20;
+
+/// Calls by which other services are made to set a function off, and which name it: EventBridge,
+/// EventBridge Scheduler, S3, SNS.
+const TRIGGERS: &[&str] = &[
+    "PutTargets",
+    "CreateSchedule",
+    "UpdateSchedule",
+    "PutBucketNotification",
+    "Subscribe",
+];
+
+/// The event history's answer to what was done.
+fn event_history(investigation: &Investigation) -> Vec<Box<dyn Reading>> {
+    let Investigation {
+        clients: home,
+        target,
+        facts,
+        ..
+    } = investigation;
+    let concern: Keep = {
+        let concern = Concern::of(investigation);
+        Arc::new(move |record: &Record| concern.names(record))
+    };
+    // A resource of another service may have the same name.
+    let named_in = |service: &'static str| -> Keep {
+        let concern = concern.clone();
+        Arc::new(move |record: &Record| record.service() == Some(service) || concern(record))
+    };
+    let (in_lambda, in_iam) = (named_in("lambda"), named_in("iam"));
+    let mut questions = Questions {
+        investigation,
+        asked: BTreeSet::new(),
+        readings: Vec::new(),
+    };
+
+    questions.ask(home, Key::ResourceName, &target.name, Some(&in_lambda));
+    questions.ask(home, Key::ResourceName, &target.arn_unqualified(), None);
+    for layer in layers(investigation).iter().take(MOST_NAMED) {
+        if layer.account == target.account {
+            questions.ask(home, Key::ResourceName, &layer.name, Some(&in_lambda));
+        }
+        questions.ask(home, Key::ResourceName, &layer.arn_unqualified(), None);
+    }
+    for mapping in facts.mappings.iter().take(MOST_NAMED) {
+        questions.ask(home, Key::ResourceName, mapping, None);
+    }
+    // Who takes a role does so where its caller is: nearly always here.
+    for role in facts.roles.iter().take(MOST_NAMED) {
+        questions.ask(home, Key::ResourceName, role, None);
+    }
+    // Many a program makes log streams all day; the few calls that matter have names of their own.
+    for row in TABLE.iter().filter(|row| row.service == "logs") {
+        questions.ask(home, Key::EventName, row.base_name, Some(&concern));
+    }
+    for name in TRIGGERS {
+        questions.ask(home, Key::EventName, name, Some(&concern));
+    }
+
+    let global = investigation.regions.of(global_region(&target.region));
+    let has_power = !(facts.roles.is_empty() && facts.policies.is_empty());
+    let global = global.filter(|_| has_power);
+    if let Some(global) = &global {
+        for role in facts.roles.iter().take(MOST_NAMED) {
+            if let Ok(role) = Target::from_arn(role) {
+                questions.ask(global, Key::ResourceName, &role.name, Some(&in_iam));
+            }
+            questions.ask(global, Key::ResourceName, role, None);
+        }
+        // AWS's own policies don't change, and everybody attaches them.
+        let own = facts
+            .policies
+            .iter()
+            .filter(|arn| !arn.contains("::aws:policy/"));
+        for policy in own.take(MOST_NAMED) {
+            questions.ask(global, Key::ResourceName, policy, None);
+        }
+    }
+
+    questions.ask(
+        home,
+        Key::EventSource,
+        "lambda.amazonaws.com",
+        Some(&concern),
+    );
+    if let Some(global) = &global {
+        questions.ask(
+            global,
+            Key::EventSource,
+            "iam.amazonaws.com",
+            Some(&concern),
+        );
+    }
+    questions.readings
+}
+
+struct Questions<'a> {
+    investigation: &'a Investigation,
+    /// Region, attribute, value: what is global is asked for in the same Region as the rest, if the
+    /// function is there.
+    asked: BTreeSet<(String, String, String)>,
+    readings: Vec<Box<dyn Reading>>,
+}
+
+impl Questions<'_> {
+    fn ask(&mut self, clients: &Clients, key: Key, value: &str, keep: Option<&Keep>) {
+        let region = clients.region().to_owned();
+        if !self
+            .asked
+            .insert((region, key.as_str().to_owned(), value.to_owned()))
+        {
+            return;
+        }
+        let Investigation { pace, window, .. } = self.investigation;
+        let lookup = Lookup::new(clients, pace, *window, key, value);
+        self.readings.push(Box::new(match keep {
+            Some(keep) => lookup.only(keep),
+            None => lookup,
+        }));
+    }
+}
+
+/// What a record may be about to be of interest.
+struct Concern {
+    function: Target,
+    resources: Vec<Query>,
+}
+
+impl Concern {
+    fn of(investigation: &Investigation) -> Self {
+        let Investigation { target, facts, .. } = investigation;
+        let function = target.unqualified();
+        let layers = layers(investigation).into_iter().map(|layer| layer.arn());
+        let here = |kind, name: &String| {
+            Target::aws(&target.account, &target.region, kind, name.as_str()).arn()
+        };
+        let mappings = facts.mappings.iter();
+        let mappings = mappings.map(|uuid| here(ResourceKind::EventSourceMapping, uuid));
+        let groups = facts.log_groups.keys();
+        let groups = groups.map(|name| here(ResourceKind::LogGroup, name));
+        let arns = [function.arn()]
+            .into_iter()
+            .chain(layers)
+            .chain(mappings)
+            .chain(groups)
+            .chain(facts.roles.iter().cloned())
+            .chain(facts.policies.iter().cloned());
+        Self {
+            resources: arns
+                .map(|arn| Query {
+                    resource: Some(arn),
+                    ..Query::default()
+                })
+                .collect(),
+            function,
+        }
+    }
+
+    /// Whether the record names any of it: in its request or its answer, or, where a call was refused
+    /// and its parameters are left out, in the error's words.
+    fn names(&self, record: &Record) -> bool {
+        let is_function = |target: &Target| target.unqualified() == self.function;
+        // Lambda lets callers name a function in more forms than a name and an ARN.
+        record.service() == Some("lambda")
+            && trail::targets(record, Subject::Function)
+                .iter()
+                .any(is_function)
+            || self.resources.iter().any(|query| query.matches(record))
+    }
+}
+
+/// Its layers, each once, without their versions.
+fn layers(investigation: &Investigation) -> BTreeSet<Target> {
+    let layers = investigation.facts.layers.iter();
+    let layers = layers.filter_map(|arn| Target::from_arn(arn).ok());
+    layers.map(|layer| layer.unqualified()).collect()
+}
+
+/// Where IAM's records are.
+pub(super) fn global_region(region: &str) -> &'static str {
+    match Partition::of_region(region) {
+        Partition::Aws => "us-east-1",
+        Partition::AwsCn => "cn-north-1",
+        Partition::AwsUsGov => "us-gov-west-1",
+    }
+}
+
+/// How many event names are told apart.
+const MOST_EVENTS: usize = 500;
+/// How many different values of one kind are kept for one event name.
+const MOST_VALUES: usize = 20;
+/// How many changes are listed from the window's beginning, and as many from its end.
+const MOST_CHANGES: usize = 1_000;
+/// How many principals are told apart.
+const MOST_HANDS: usize = 100;
+/// How many findings there are of one rule.
+const MOST_FINDINGS: usize = 20;
+/// How many sessions of the function's roles are passed on.
+const MOST_SESSIONS: usize = 100;
+/// How many lines prove one finding.
+const MOST_PROOFS: usize = 5;
+/// The longest value of a record in the summary, in characters; an ARN may have 2,048.
+const LONGEST: usize = 512;
+
+/// Sums up who did what, in bounded memory.
+struct Changes<'a> {
+    window: Window,
+    tampered_at: Option<Timestamp>,
+    roles: &'a BTreeSet<String>,
+    /// Entries of this pass so far: the number of the last one's line.
+    lines: u64,
+    records: u64,
+    unreadable: u64,
+    events: BTreeMap<(String, String), Event>,
+    more_events: u64,
+    first: Vec<Change>,
+    last: VecDeque<Change>,
+    left_out: u64,
+    hands: BTreeMap<String, Hand>,
+    /// What changed at the very second that the case is about: line, principal, statement.
+    at_tampering: Vec<(u64, String, String)>,
+    logs: Vec<Finding>,
+    taken: Vec<Finding>,
+    sessions: Vec<Value>,
+    more_sessions: u64,
+}
+
+/// One event name.
+#[derive(Default, Serialize)]
+struct Event {
+    calls: u64,
+    failed_calls: u64,
+    first_at: Option<Timestamp>,
+    last_at: Option<Timestamp>,
+    errors: Few,
+    principals: Few,
+    addresses: Few,
+    user_agents: Few,
+    regions: Few,
+}
+
+/// Different values, how often each was met, and how often others were.
+#[derive(Default, Serialize)]
+struct Few {
+    calls_by_value: BTreeMap<String, u64>,
+    more_calls: u64,
+}
+
+impl Few {
+    fn count(&mut self, value: Option<&str>) {
+        let Some(value) = value else { return };
+        let value = told(value);
+        let room = self.calls_by_value.len() < MOST_VALUES;
+        match self.calls_by_value.get_mut(&value) {
+            Some(calls) => *calls += 1,
+            None if room => {
+                self.calls_by_value.insert(value, 1);
+            }
+            None => self.more_calls += 1,
+        }
+    }
+}
+
+/// One call that changed something, or tried to.
+#[derive(Serialize)]
+struct Change {
+    at: Timestamp,
+    service: Option<String>,
+    event_name: Option<String>,
+    event_id: Option<String>,
+    /// Of this pass's entries, counted from 1; none if an earlier pass brought it.
+    line: Option<u64>,
+    targets: Vec<String>,
+    principal: Option<String>,
+    address: Option<String>,
+    user_agent: Option<String>,
+    access_key: Option<String>,
+    error: Option<String>,
+    category: Option<Category>,
+    severity: Option<Severity>,
+    technique: Option<&'static str>,
+    /// What the call means.
+    meaning: String,
+    /// Whether it happened at the second that the case is about.
+    at_tampering: bool,
+}
+
+/// What one principal did in this pass.
+#[derive(Default)]
+struct Hand {
+    changed: Deeds,
+    denied: Deeds,
+}
+
+#[derive(Default)]
+struct Deeds {
+    count: u64,
+    names: Few,
+    lines: Vec<u64>,
+    /// Of the worst one.
+    worst: Option<(Severity, Option<&'static str>)>,
+}
+
+impl Deeds {
+    fn add(&mut self, name: &str, line: u64, classification: &Classification) {
+        self.count += 1;
+        self.names.count(Some(name));
+        if self.lines.len() < MOST_PROOFS {
+            self.lines.push(line);
+        }
+        let this = classification
+            .severity
+            .map(|severity| (severity, classification.technique));
+        if this.map(|(severity, _)| severity) > self.worst.map(|(severity, _)| severity) {
+            self.worst = this;
+        }
+    }
+
+    /// `AddPermission, UpdateFunctionCode (3 times)`.
+    fn told(&self) -> String {
+        let names = self.names.calls_by_value.iter();
+        let mut names: Vec<String> = names
+            .map(|(name, calls)| match calls {
+                1 => name.clone(),
+                calls => format!("{name} ({calls} times)"),
+            })
+            .collect();
+        if self.names.more_calls > 0 {
+            names.push(format!("and {} others", self.names.more_calls));
+        }
+        names.join(", ")
+    }
+}
+
+impl<'a> Changes<'a> {
+    fn new(window: Window, tampered_at: Option<Timestamp>, roles: &'a BTreeSet<String>) -> Self {
+        Self {
+            window,
+            tampered_at,
+            roles,
+            lines: 0,
+            records: 0,
+            unreadable: 0,
+            events: BTreeMap::new(),
+            more_events: 0,
+            first: Vec::new(),
+            last: VecDeque::new(),
+            left_out: 0,
+            hands: BTreeMap::new(),
+            at_tampering: Vec::new(),
+            logs: Vec::new(),
+            taken: Vec::new(),
+            sessions: Vec::new(),
+            more_sessions: 0,
+        }
+    }
+
+    fn count(&mut self, at: Timestamp, record: &Record) {
+        let name = |text: Option<&str>| told(text.unwrap_or_default());
+        let key = (name(record.service()), name(record.base_name()));
+        if self.events.len() >= MOST_EVENTS && !self.events.contains_key(&key) {
+            self.more_events += 1;
+            return;
+        }
+        let event = self.events.entry(key).or_default();
+        event.calls += 1;
+        event.failed_calls += u64::from(record.error_code().is_some());
+        event.first_at.get_or_insert(at);
+        event.last_at = Some(at);
+        event.errors.count(record.error_code());
+        event.principals.count(record.principal());
+        event.addresses.count(record.source_address());
+        event.user_agents.count(record.user_agent());
+        event.regions.count(record.region());
+    }
+
+    fn change(&mut self, at: Timestamp, line: Option<u64>, record: &Record) {
+        let classification = trail::classify(record, &Scope::default());
+        let text = |text: Option<&str>| text.map(told);
+        let is_at_tampering = self
+            .tampered_at
+            .is_some_and(|tampered_at| tampered_at.as_second() == at.as_second())
+            && classification.decision == Decision::Respond;
+        if let Some(line) = line {
+            self.find(line, record, &classification, is_at_tampering);
+        }
+        let targets = classification.targets.iter().take(MOST_VALUES);
+        let error = record
+            .error_code()
+            .map(|code| match record.error_message() {
+                Some(message) => told(&format!("{code}: {message}")),
+                None => told(code),
+            });
+        let change = Change {
+            at,
+            service: text(record.service()),
+            event_name: text(record.base_name()),
+            event_id: text(record.event_id()),
+            line,
+            targets: targets.map(|target| told(&target.arn())).collect(),
+            principal: text(record.principal()),
+            address: text(record.source_address()),
+            user_agent: text(record.user_agent()),
+            access_key: text(record.access_key_id()),
+            error,
+            category: classification.category,
+            severity: classification.severity,
+            technique: classification.technique,
+            meaning: classification.reason,
+            at_tampering: is_at_tampering,
+        };
+        if self.first.len() < MOST_CHANGES {
+            self.first.push(change);
+            return;
+        }
+        self.last.push_back(change);
+        if self.last.len() > MOST_CHANGES {
+            self.last.pop_front();
+            self.left_out += 1;
+        }
+    }
+
+    fn find(
+        &mut self,
+        line: u64,
+        record: &Record,
+        classification: &Classification,
+        is_at_tampering: bool,
+    ) {
+        let name = told(record.base_name().unwrap_or_default());
+        let principal = told(record.principal().unwrap_or("an unknown principal"));
+        let address = told(record.source_address().unwrap_or("an unknown address"));
+        let by = format!("{principal} from {address}");
+        let of_table = classification.category.is_some();
+        if is_at_tampering && self.at_tampering.len() < MOST_PROOFS {
+            let statement = format!("{name} by {by}");
+            self.at_tampering.push((line, principal.clone(), statement));
+        }
+        let failed = record.error_code();
+        let is_known = self.hands.contains_key(&principal);
+        if of_table && !is_at_tampering && (is_known || self.hands.len() < MOST_HANDS) {
+            let hand = self.hands.entry(principal.clone()).or_default();
+            match failed {
+                None => hand.changed.add(&name, line, classification),
+                Some(code) if is_denial(code) => hand.denied.add(&name, line, classification),
+                Some(_) => {}
+            }
+        }
+        if failed.is_none()
+            && record.service() == Some("logs")
+            && let (Some(technique), Some(severity)) =
+                (classification.technique, classification.severity)
+        {
+            let group = record.request("logGroupName").and_then(Value::as_str);
+            let group = group
+                .map(|group| format!(" on {}", told(group)))
+                .unwrap_or_default();
+            let days = record.request("retentionInDays").and_then(Value::as_u64);
+            let days = days
+                .map(|days| format!(" ({days} days)"))
+                .unwrap_or_default();
+            note(
+                &mut self.logs,
+                Finding {
+                    rule: "log-tampering".to_owned(),
+                    statement: format!("{name}{group}{days} by {by}: {}", classification.reason),
+                    severity,
+                    confidence: Confidence::High,
+                    technique: Some(technique.to_owned()),
+                    proof: vec![proof(line)],
+                },
+            );
+        }
+    }
+
+    /// Somebody got credentials of one of the function's roles: Lambda does, all day.
+    fn taken(&mut self, at: Timestamp, line: Option<u64>, record: &Record) {
+        let role = record.request("roleArn").and_then(Value::as_str);
+        let Some(role) = role.filter(|role| self.roles.contains(*role)) else {
+            return;
+        };
+        let caller = record.raw().pointer("/userIdentity/type");
+        if record.error_code().is_some() || caller.and_then(Value::as_str) == Some("AWSService") {
+            return;
+        }
+        let field = |value: Option<&Value>| value.and_then(Value::as_str).map(told);
+        let session = field(record.request("roleSessionName"));
+        let key = record
+            .raw()
+            .pointer("/responseElements/credentials/accessKeyId");
+        let principal = told(record.principal().unwrap_or("an unknown principal"));
+        let address = told(record.source_address().unwrap_or("an unknown address"));
+        if self.sessions.len() < MOST_SESSIONS {
+            self.sessions.push(json!({
+                "at": at,
+                "role": told(role),
+                "session": session,
+                "access_key": field(key),
+                "principal": principal,
+                "address": address,
+                "line": line,
+            }));
+        } else {
+            self.more_sessions += 1;
+        }
+        if let Some(line) = line {
+            let session = session.unwrap_or_default();
+            let statement = format!(
+                "{principal} took the function's role {} from {address}, as session {session:?}: \
+                 only Lambda has to",
+                told(role)
+            );
+            note(
+                &mut self.taken,
+                Finding {
+                    rule: "role-taken".to_owned(),
+                    statement,
+                    severity: Severity::Medium,
+                    confidence: Confidence::High,
+                    // Valid Accounts: Cloud Accounts.
+                    technique: Some("T1078.004".to_owned()),
+                    proof: vec![proof(line)],
+                },
+            );
+        }
+    }
+
+    fn findings(&mut self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let (Some((_, principal, _)), Some(at)) = (self.at_tampering.first(), self.tampered_at) {
+            let told: Vec<&str> = self
+                .at_tampering
+                .iter()
+                .map(|(.., what)| what.as_str())
+                .collect();
+            findings.push(Finding {
+                rule: "change-in-trail".to_owned(),
+                statement: format!(
+                    "the audit trail holds the change of {at} that the case is about: {}",
+                    told.join("; ")
+                ),
+                severity: Severity::Info,
+                confidence: Confidence::High,
+                technique: None,
+                proof: self
+                    .at_tampering
+                    .iter()
+                    .map(|(line, ..)| proof(*line))
+                    .collect(),
+            });
+            if let Some(Hand { changed, .. }) = self.hands.get(principal)
+                && changed.count > 0
+            {
+                findings.push(Finding {
+                    rule: "more-by-the-same-hand".to_owned(),
+                    statement: format!(
+                        "{principal}, who made the change that the case is about, made {} more in \
+                         the window: {}",
+                        changed.count,
+                        changed.told()
+                    ),
+                    severity: changed
+                        .worst
+                        .map_or(Severity::Info, |(severity, _)| severity),
+                    confidence: Confidence::High,
+                    technique: changed
+                        .worst
+                        .and_then(|(_, technique)| technique)
+                        .map(str::to_owned),
+                    proof: changed.lines.iter().map(|line| proof(*line)).collect(),
+                });
+            }
+        }
+        let denied = self.hands.iter().filter(|(_, hand)| hand.denied.count > 0);
+        for (principal, Hand { denied, .. }) in denied.take(MOST_FINDINGS) {
+            findings.push(Finding {
+                rule: "denied-changes".to_owned(),
+                statement: format!(
+                    "{principal} tried to change the function or what belongs to it and was denied \
+                     {}: {}",
+                    match denied.count {
+                        1 => "once".to_owned(),
+                        count => format!("{count} times"),
+                    },
+                    denied.told()
+                ),
+                severity: Severity::Medium,
+                confidence: Confidence::High,
+                technique: denied
+                    .worst
+                    .and_then(|(_, technique)| technique)
+                    .map(str::to_owned),
+                proof: denied.lines.iter().map(|line| proof(*line)).collect(),
+            });
+        }
+        findings.append(&mut self.logs);
+        findings.append(&mut self.taken);
+        findings
+    }
+}
+
+impl Observer for Changes<'_> {
+    fn see(&mut self, entry: &Entry, is_new: bool, _rows: &mut Vec<String>) {
+        self.lines += u64::from(is_new);
+        let line = is_new.then_some(self.lines);
+        self.records += 1;
+        let Ok(raw @ Value::Object(_)) = serde_json::from_str(&entry.raw) else {
+            self.unreadable += 1;
+            return;
+        };
+        let (record, at) = (Record::new(raw), entry.occurred_at());
+        self.count(at, &record);
+        if record.service() == Some("sts") {
+            self.taken(at, line, &record);
+        } else if may_have_changed(&record) {
+            self.change(at, line, &record);
+        }
+    }
+
+    fn conclude(mut self: Box<Self>, _rows: &mut Vec<String>) -> Observed {
+        if self.records == 0 {
+            return Observed::default();
+        }
+        let findings = self.findings();
+        let events = self.events.iter().map(|((service, name), event)| {
+            json!({ "service": service, "event_name": name, "figures": event })
+        });
+        let summary = json!({
+            "window": self.window,
+            "tampered_at": self.tampered_at,
+            "records": self.records,
+            "unreadable_records": self.unreadable,
+            "events": events.collect::<Vec<_>>(),
+            "records_of_more_events": self.more_events,
+            "changes": self.first.iter().chain(&self.last).collect::<Vec<_>>(),
+            "changes_left_out_in_the_middle": self.left_out,
+            "role_sessions": self.sessions,
+            "more_role_sessions": self.more_sessions,
+        });
+        let refusals = match self.unreadable {
+            0 => Vec::new(),
+            count => vec![crate::Refusal::Failed(format!(
+                "{count} records are no JSON objects: kept as they came, not looked at"
+            ))],
+        };
+        Observed {
+            documents: vec![("summary", summary)],
+            findings,
+            refusals,
+            carry: json!({ "role_sessions": self.sessions }),
+        }
+    }
+}
+
+/// Whether a record is of a call that changes something, carried out or not: no read, no dry run, no
+/// use of what is there (a data event).
+fn may_have_changed(record: &Record) -> bool {
+    let is_used = matches!(
+        record.event_category(),
+        Some("Data" | "Insight" | "NetworkActivity")
+    ) || record.raw().get("managementEvent") == Some(&Value::Bool(false));
+    let name = record.event_name().unwrap_or_default();
+    let reads = record.is_read_only().unwrap_or_else(|| {
+        let verbs = ["Get", "List", "Describe", "Invoke"];
+        verbs.iter().any(|verb| name.starts_with(verb))
+    });
+    !is_used && !reads && !record.is_dry_run()
+}
+
+fn is_denial(code: &str) -> bool {
+    code.contains("AccessDenied") || code.contains("Unauthorized") || code.contains("NotAuthorized")
+}
+
+fn note(findings: &mut Vec<Finding>, finding: Finding) {
+    if findings.len() < MOST_FINDINGS {
+        findings.push(finding);
+    }
+}
+
+fn proof(line: u64) -> Proof {
+    Proof {
+        exhibit: ENTRIES.to_owned(),
+        path: None,
+        line: Some(line),
+    }
+}
+
+/// Text of a record, which may be anybody's, as it may be shown.
+fn told(text: &str) -> String {
+    let mut told: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        told.push('…');
+    }
+    told
+}

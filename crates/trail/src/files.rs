@@ -16,6 +16,7 @@ use crate::record::Record;
 use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
@@ -31,7 +32,7 @@ pub const MAX_BREAKAGES: usize = 1_000;
 const MAX_COMMAS: usize = 100_000;
 
 /// How many bytes of matches may wait for the files before theirs, all threads together.
-const MAX_HELD_BYTES: usize = 16 * 1024 * 1024;
+const MAX_HELD_BYTES: usize = 8 * 1024 * 1024;
 
 /// How many files threads may be ahead of the first that is not finished.
 const MAX_FILES_AHEAD: u64 = 4_096;
@@ -144,8 +145,8 @@ impl<F: FnMut(Match<'_>) -> ControlFlow<()>> Sink for F {
 /// Searches one file after another, in one thread and with the same memory: some 700 KiB, and 2 MiB
 /// more while a record is that large.
 pub struct Scanner<'a> {
-    query: &'a Query,
-    sieve: Sieve,
+    queries: Cow<'a, [Query]>,
+    sieves: Vec<Sieve>,
     gunzip: Gunzip,
     framer: Framer,
 }
@@ -153,9 +154,18 @@ pub struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     /// Prepares to look for what is asked.
     pub fn new(query: &'a Query) -> Self {
+        Self::of(Cow::Borrowed(std::slice::from_ref(query)))
+    }
+
+    /// Prepares to look for what any of `queries` asks for; for nothing if there is none.
+    pub fn any(queries: Vec<Query>) -> Self {
+        Self::of(Cow::Owned(queries))
+    }
+
+    fn of(queries: Cow<'a, [Query]>) -> Self {
         Self {
-            query,
-            sieve: Sieve::of(query),
+            sieves: queries.iter().map(Sieve::of).collect(),
+            queries,
             gunzip: Gunzip::new(),
             framer: Framer::new(),
         }
@@ -196,11 +206,14 @@ impl<'a> Scanner<'a> {
                         let raw = self.framer.bytes(&bytes);
                         let offset = self.framer.offset_of(&bytes);
                         tally.records += 1;
-                        if !self.sieve.lets_through(raw, has_backslash) {
+                        let mut sieves = self.sieves.iter();
+                        if !sieves.any(|sieve| sieve.lets_through(raw, has_backslash)) {
                             continue;
                         }
+                        let is_wanted =
+                            |record: &Record| self.queries.iter().any(|one| one.matches(record));
                         match read_record(raw) {
-                            Ok((raw, record)) if self.query.matches(&record) => {
+                            Ok((raw, record)) if is_wanted(&record) => {
                                 tally.matched += 1;
                                 let file = name;
                                 let found = Match {
@@ -294,7 +307,7 @@ impl TrailFile {
 /// the files whatever the threads do, from any of them, one at a time.
 ///
 /// `files` is asked for the next file when a thread is free, one thread at a time, and may block.
-/// Memory: about 1 MiB a thread (3 MiB while a record is that large), and 16 MiB of matches that wait
+/// Memory: about 1 MiB a thread (3 MiB while a record is that large), and 8 MiB of matches that wait
 /// for the files before theirs.
 pub fn scan_files<I, S>(files: I, query: &Query, threads: NonZeroUsize, sink: &mut S) -> Tally
 where
@@ -367,7 +380,11 @@ impl<I: Iterator<Item = TrailFile>, S: Sink> Desk<'_, I, S> {
             let mut is_front = false;
             let tally = match (file.open)() {
                 Ok(input) => scanner.scan(&name, input, |found| {
-                    self.hand_out(index, found, &mut held, &mut is_front)
+                    let flow = self.hand_out(index, found, &mut held, &mut is_front);
+                    if flow.is_break() {
+                        self.end();
+                    }
+                    flow
                 }),
                 Err(error) => {
                     let mut tally = Tally {

@@ -34,6 +34,8 @@ const MAX_HEAD: usize = 64;
 const SECOND_LOOKS: u64 = 4;
 const FREE_SECOND_LOOKS: u64 = 1024 * 1024;
 
+const NO_OBJECT: &str = "no object where a record should be";
+
 /// What stands next in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -271,7 +273,7 @@ impl Framer {
         while let Some(rest) = self.rest() {
             match rest[0] {
                 b' ' | b'\t' | b'\r' | b'\n' | b',' => self.at += 1,
-                b'{' => return self.begin(Part::Item { is_wrapped }),
+                b'{' | b'[' => return self.begin(Part::Item { is_wrapped }),
                 b']' => {
                     self.at += 1;
                     return match is_wrapped {
@@ -279,11 +281,17 @@ impl Framer {
                         false => self.turn(State::Top),
                     };
                 }
-                _ => {
+                byte => {
                     let at = self.at;
                     self.at += 1;
                     self.state = State::Item { is_wrapped };
-                    return self.broken(at, Broken::Record, "no object where a record should be");
+                    if byte == b'"' {
+                        // Most likely a field of a record that lost its bracket.
+                        self.state = State::Seek;
+                        self.is_tolerant = true;
+                        self.is_quiet = true;
+                    }
+                    return self.broken(at, Broken::Record, NO_OBJECT);
                 }
             }
         }
@@ -342,6 +350,9 @@ impl Framer {
             (true, _) => "nested deeper than any record (127 brackets)",
             (false, false) => {
                 let start = self.index(inside.start);
+                if self.buffer[start] == b'[' {
+                    return self.broken(start, Broken::Record, NO_OBJECT);
+                }
                 if self.head.is_none() {
                     self.head = Some(head_of(&self.buffer[start..end]));
                 }
@@ -696,4 +707,69 @@ const fn prefix_xor(mut bits: u64) -> u64 {
     bits ^= bits << 16;
     bits ^= bits << 32;
     bits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn marks_of_each_byte(block: &[u8; BLOCK]) -> Marks {
+        let marks = |is_marked: &dyn Fn(u8) -> bool| {
+            (0..BLOCK).fold(0, |bits, index| {
+                bits | (u64::from(is_marked(block[index])) << index)
+            })
+        };
+        Marks {
+            quotes: marks(&|byte| byte == b'"'),
+            backslashes: marks(&|byte| byte == b'\\'),
+            brackets: marks(&|byte| b"[]{}Y_y\x7F".contains(&byte)),
+        }
+    }
+
+    #[test]
+    fn every_byte_is_marked_as_what_it_is() {
+        for byte in 0..=u8::MAX {
+            let mut block = [byte; BLOCK];
+            assert_eq!(Marks::of(&block), marks_of_each_byte(&block), "{byte}");
+            block[17] = b'"';
+            assert_eq!(Marks::of(&block), marks_of_each_byte(&block), "{byte}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_are_marked_where_they_stand(bytes in prop::collection::vec(any::<u8>(), BLOCK)) {
+            let block = bytes.first_chunk().unwrap();
+            prop_assert_eq!(Marks::of(block), marks_of_each_byte(block));
+        }
+
+        /// Against one byte after another, across blocks.
+        #[test]
+        fn escapes_are_those_that_a_reader_sees(
+            bytes in prop::collection::vec(prop::sample::select(&b"\\\\\\\"a"[..]), BLOCK * 3),
+        ) {
+            let mut inside = Inside::begin(Part::Document, 0);
+            let mut is_escaped = false;
+            for block in bytes.chunks(BLOCK) {
+                let block: &[u8; BLOCK] = block.first_chunk().unwrap();
+                let escaped = inside.escaped(Marks::of(block).backslashes);
+                for (index, byte) in block.iter().enumerate() {
+                    prop_assert_eq!(escaped >> index & 1 == 1, is_escaped);
+                    is_escaped = *byte == b'\\' && !is_escaped;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parity_is_that_of_all_lower_bits() {
+        for bits in [0, 1, 0b1001, u64::MAX, 0x8000_0000_0000_0001] {
+            let expected = (0..64).fold(0, |parity: u64, index| {
+                let below = bits & (u64::MAX >> (63 - index));
+                parity | (u64::from(below.count_ones() % 2) << index)
+            });
+            assert_eq!(prefix_xor(bits), expected, "{bits:b}");
+        }
+    }
 }

@@ -7,6 +7,9 @@
 //! [`to_trigger`] turns what deserves a case into its trigger. [`patterns`] draws EventBridge's
 //! event patterns from the same table, and [`own_tracing_change`] knows the one event that the
 //! responder causes itself.
+//!
+//! Whole trails: [`scan_files`] (or a [`Scanner`], in one thread) finds the records of a [`Query`] in
+//! files of any size; [`Activity`] sums up what was done and marks what stands out.
 
 mod activity;
 mod classify;

@@ -52,7 +52,7 @@ use std::net::IpAddr;
 const MAX_MARKS: usize = 500;
 
 /// How many pairs of key and address are told apart.
-const MAX_PLACES: usize = 8_192;
+const MAX_PLACES: usize = 4_096;
 
 /// How many denied calls are kept of one session, and of how many sessions.
 const MAX_DENIED: usize = 1_000;

@@ -29,8 +29,8 @@ pub struct Query {
     /// Found in `resources[].ARN`, as a whole string anywhere in the request or the response, or, for
     /// calls whose parameters CloudTrail leaves out because they were denied, in the error message
     /// behind `on resource:`. A name is found in an ARN that names it; an ARN is found in a longer one
-    /// of something inside of it (a version, an object), and in a bare name only in the calls of the
-    /// same service, Region and account. Other resources of the same name are found as well: the
+    /// of something inside of it (a version, an object), and in a bare name (or one of Lambda's partial
+    /// ARNs) only in the calls of the same service, Region and account. Other resources of the same name are found as well: the
     /// record does not say more.
     pub resource: Option<String>,
     /// No earlier than this; a record without a time is then not asked for.
@@ -232,7 +232,17 @@ fn is_same(record: &Record, text: &str, wanted: &str) -> bool {
     let contradicts = |told: &str, met: Option<&str>| {
         !told.is_empty() && met.is_some_and(|met| !met.is_empty() && met != told)
     };
-    names(&wanted_arn).any(|wanted| wanted == name)
+    // Lambda takes `NAME:QUALIFIER` and `ACCOUNT:function:NAME` for a function's name as well.
+    let is_lambda = wanted_arn.service == "lambda";
+    let name = match name.strip_prefix(wanted_arn.account) {
+        Some(rest) if is_lambda => rest.strip_prefix(':').unwrap_or(name),
+        _ => name,
+    };
+    let is_qualified = |rest: &str| is_lambda && rest.starts_with(':');
+    names(&wanted_arn).any(|wanted| {
+        let rest = name.strip_prefix(wanted);
+        rest.is_some_and(|rest| rest.is_empty() || is_qualified(rest))
+    })
         && service_of(record) == Some(wanted_arn.service)
         && !contradicts(wanted_arn.account, record.account())
         // What is global is recorded in one Region only.

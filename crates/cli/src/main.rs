@@ -1,5 +1,6 @@
 //! `coldcase`: the responder's desk. One file a subcommand.
 
+mod activity;
 mod classify;
 
 use clap::{Parser, Subcommand};
@@ -15,15 +16,17 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Activity(Box<activity::Args>),
     Classify(classify::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Classify(args) => classify::run(&args),
+        Command::Activity(args) => activity::run(&args),
+        Command::Classify(args) => classify::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("coldcase: {error:#}");
             ExitCode::from(2)

@@ -120,7 +120,7 @@ def until(condition, seconds=10):
 @pytest.fixture(scope="session")
 def account(tmp_path_factory):
     log = tmp_path_factory.mktemp("account") / "account.log"
-    process, where = start_account("--log", str(log), "--seconds-limit", "300")
+    process, where = start_account("--log", str(log), "--seconds-limit", "1200")
     yield Account(where)
     process.stdin.close()
     process.wait(10)

@@ -158,14 +158,18 @@ def test_wrong_questions_are_refused(account):
 def test_two_calls_a_second_and_region(account):
     one, other = account.client("cloudtrail", "me-south-1"), account.client("cloudtrail", "me-central-1")
     ask(one), ask(one)
-    time.sleep(1.1)  # the bucket holds two, however long nobody asks
-    began = time.monotonic()
-    one.lookup_events(), one.lookup_events()
-    with pytest.raises(ClientError) as refused:
-        one.lookup_events()
-    assert time.monotonic() - began < 0.5, "too slow a machine to exceed the rate"
-    assert refused.value.response["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"}
-    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    refused = None
+    while refused is None:
+        time.sleep(1.1)  # the bucket holds two, however long nobody asks
+        began = time.monotonic()
+        one.lookup_events(), one.lookup_events()
+        try:
+            one.lookup_events()
+            assert time.monotonic() - began >= 0.5, "a third call within half a second"
+        except ClientError as error:
+            refused = error
+    assert refused.response["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"}
+    assert refused.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     other.lookup_events()
     time.sleep(0.6)
     one.lookup_events()

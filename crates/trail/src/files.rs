@@ -29,7 +29,7 @@ pub const MAX_BREAKAGES: usize = 1_000;
 
 /// A record with more commas than this is passed over: parsed, it would take far more memory than its
 /// bytes. The largest real ones have some thousands.
-const MAX_COMMAS: usize = 100_000;
+const MAX_COMMAS: usize = 50_000;
 
 /// How many bytes of matches may wait for the files before theirs, all threads together.
 const MAX_HELD_BYTES: usize = 8 * 1024 * 1024;

@@ -18,6 +18,9 @@ pub const MAX_RECORD_BYTES: usize = 2 * 1024 * 1024;
 /// How deep a record may nest. JSON parsers stop there as well.
 const MAX_NESTING: u32 = 127;
 
+/// How many lists and objects a record may hold: parsed, each takes some hundred bytes.
+const MAX_BRACKETS: u32 = 20_000;
+
 /// How much room is made for the next bytes at least.
 const CHUNK: usize = 256 * 1024;
 
@@ -124,6 +127,8 @@ struct Inside {
     depth: u32,
     /// The kinds of the open brackets, the innermost in the lowest bit: one for an object.
     kinds: u128,
+    /// How many brackets were opened.
+    opened: u32,
     has_backslash: bool,
     is_too_deep: bool,
     /// Its bytes are not kept.
@@ -345,10 +350,11 @@ impl Framer {
     fn record(&mut self, inside: &Inside, end: usize) -> Step {
         self.is_quiet = false;
         let length = self.base + end as u64 - inside.start;
-        let why = match (inside.is_too_deep, length > MAX_RECORD_BYTES as u64) {
-            (_, true) => "larger than any record (2 MiB)",
-            (true, _) => "nested deeper than any record (127 brackets)",
-            (false, false) => {
+        let why = match () {
+            () if length > MAX_RECORD_BYTES as u64 => "larger than any record (2 MiB)",
+            () if inside.is_too_deep => "nested deeper than any record (127 brackets)",
+            () if inside.opened > MAX_BRACKETS => "more lists and objects than any record (20,000)",
+            () => {
                 let start = self.index(inside.start);
                 if self.buffer[start] == b'[' {
                     return self.broken(start, Broken::Record, NO_OBJECT);
@@ -513,6 +519,7 @@ impl Inside {
             previous: b',',
             depth: is_rest as u32,
             kinds: is_rest as u128,
+            opened: 0,
             has_backslash: false,
             is_too_deep: false,
             is_dropped: is_rest,
@@ -605,7 +612,8 @@ impl Inside {
     }
 
     fn open(&mut self, kind: u128, buffer: &[u8], at: usize, base: u64) -> Option<Scanned> {
-        self.depth += 1;
+        self.depth = self.depth.saturating_add(1);
+        self.opened = self.opened.saturating_add(1);
         if self.depth > MAX_NESTING {
             self.is_too_deep = true;
         }

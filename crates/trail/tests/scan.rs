@@ -326,6 +326,8 @@ fn a_giant_or_deep_record_is_passed_over_and_the_next_one_found() {
     large["requestParameters"] = json!("x".repeat(trail::MAX_RECORD_BYTES - 1000));
     let mut crowded = record(3);
     crowded["requestParameters"] = json!(vec![0; 200_000]);
+    let mut nested = record(3);
+    nested["requestParameters"] = json!(vec![[[[[[0]]]]]; 4_000]);
     let deep = format!(
         "{{\"eventID\":\"4\",\"k\":\"{KEY}\",\"a\":{}{}}}",
         "[".repeat(5000),
@@ -333,12 +335,12 @@ fn a_giant_or_deep_record_is_passed_over_and_the_next_one_found() {
     );
     for layout in [
         format!(
-            "{{\"Records\":[{},{giant},{large},{crowded},{deep},{}]}}",
+            "{{\"Records\":[{},{giant},{large},{crowded},{nested},{deep},{}]}}",
             record(0),
             record(5)
         ),
         format!(
-            "{}\n{giant}\n{large}\n{crowded}\n{deep}\n{}",
+            "{}\n{giant}\n{large}\n{crowded}\n{nested}\n{deep}\n{}",
             record(0),
             record(5)
         ),
@@ -346,9 +348,12 @@ fn a_giant_or_deep_record_is_passed_over_and_the_next_one_found() {
         let (found, tally) = scan(&layout);
         assert_eq!(found, ["0", "2", "5"]);
         let why: Vec<_> = tally.breakages.iter().map(|b| b.why.as_str()).collect();
-        assert_eq!(tally.broken, 3, "{why:?}");
+        assert_eq!(tally.broken, 4, "{why:?}");
         assert!(
-            why[0].contains("larger") && why[1].contains("commas") && why[2].contains("deep"),
+            why[0].contains("larger")
+                && why[1].contains("commas")
+                && why[2].contains("lists")
+                && why[3].contains("deep"),
             "{why:?}"
         );
     }

@@ -30,6 +30,10 @@ pub struct LogGroup {
     pub class: Option<String>,
     /// After how many days lines expire; none if never or unknown.
     pub retention_days: Option<i64>,
+    /// When it was made, in milliseconds since 1970; none if unknown. A later time than this means
+    /// that it was deleted and made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_ms: Option<i64>,
 }
 
 impl Facts {
@@ -132,6 +136,7 @@ impl Facts {
         let known = self.log_groups.entry(name.to_owned()).or_default();
         known.class = text(group, "/logGroupClass").map(str::to_owned);
         known.retention_days = group.get("retentionInDays").and_then(Value::as_i64);
+        known.created_ms = group.get("creationTime").and_then(Value::as_i64);
     }
 }
 

@@ -4,6 +4,7 @@
 //! ([`crate::Reading`]) and looked at as its entries pass in order ([`crate::Observer`]).
 
 mod audit_events;
+mod execution_logs;
 mod facts;
 mod lookup;
 mod pace;
@@ -39,7 +40,7 @@ pub(crate) struct Artifact {
 pub type Carried = BTreeMap<ArtifactKind, Vec<Value>>;
 
 /// The registry: everything that is collected of a window, what expires soonest first.
-const ARTIFACTS: &[Artifact] = &[audit_events::ARTIFACT];
+const ARTIFACTS: &[Artifact] = &[execution_logs::ARTIFACT, audit_events::ARTIFACT];
 
 #[allow(dead_code)] // while the artifacts are being written
 /// One window of one function, and all that is needed to look into it.

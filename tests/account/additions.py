@@ -1,8 +1,8 @@
 """Puts every addition in place, once, before the account serves its first request."""
 
-from account import (athena_queries, cloudformation, cloudtrail_additions, event_targets, function_logs, function_sessions, images,
-                     lambda_additions, log_events, object_lock, permissions, policy_resources, processes, roles,
-                     state_machines, xray)
+from account import (athena_queries, cloudformation, cloudtrail_additions, event_targets, function_logs,
+                     function_sessions, images, lambda_additions, log_events, object_lock, permissions,
+                     policy_resources, processes, roles, state_machines, xray)
 
 
 def apply(guardian, enforce_memory: bool) -> None:

@@ -269,7 +269,7 @@ async fn complete(
         for row in answer.results() {
             rows.take(row, slice.from * 1000);
         }
-        // What one second holds need not fit into memory.
+        // What one second holds need not fit into memory, and statistics need not be exact.
         cut = cut || rows.bytes > 4 * SLICE_BYTES;
         token = answer.next_token.filter(|token| !token.is_empty());
         if token.is_none() || cut {
@@ -278,7 +278,9 @@ async fn complete(
     }
     let end_ms = (slice.to() + 1) * 1000;
     let whole = rows.count < MOST_ROWS || rows.last_ms >= end_ms;
-    if !whole && let Some(shorter) = slice.shorter(2) {
+    if (cut || !whole)
+        && let Some(shorter) = slice.shorter(2)
+    {
         // More than the statistics said.
         return page_of(Vec::new(), Some(Stage::Insights(shorter)));
     }
@@ -286,8 +288,7 @@ async fn complete(
         let (read, second) = (rows.count, at(slice.from * 1000));
         let there = size.lines.max(read);
         inquiry.refuse(Refusal::Failed(format!(
-            "of the second {second} only the first {read} of {there} lines are read: Logs Insights \
-             answers no more of one second"
+            "of the second {second} only the first {read} of {there} lines are read"
         )));
     }
     let window = reading.first_ms()..=reading.last_ms();

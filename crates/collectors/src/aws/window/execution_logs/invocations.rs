@@ -112,6 +112,7 @@ struct Invocation {
     cold_start: bool,
     init_duration_ms: Option<f64>,
     restore_duration_ms: Option<f64>,
+    init_error: Option<String>,
     trace_id: Option<String>,
     lines: u64,
     bytes: u64,
@@ -135,6 +136,9 @@ struct Row<'a> {
     cold_start: bool,
     init_duration_ms: Option<f64>,
     restore_duration_ms: Option<f64>,
+    /// Why its environment did not begin at first. Lambda begins it once more within the
+    /// invocation, which may then succeed.
+    init_error: Option<&'a str>,
     /// `success` where nothing tells otherwise; none where it has no end.
     status: Option<Status>,
     error: Option<&'a str>,
@@ -283,6 +287,7 @@ impl Invocations {
             cold_start: false,
             init_duration_ms: None,
             restore_duration_ms: None,
+            init_error: None,
             trace_id: None,
             lines: 0,
             bytes: 0,
@@ -424,14 +429,31 @@ impl Invocations {
                 status,
                 error,
             } => {
-                let known = self.streams.get_mut(stream)?;
-                let init = known.init.get_or_insert_default();
-                init.duration_ms = duration_ms;
-                init.restored = restored;
-                init.error = match status {
+                let error = match status {
                     None | Some(Status::Success) => None,
-                    Some(_) => error.or_else(|| Some("the environment did not begin".to_owned())),
+                    Some(Status::Timeout) => Some("timeout".to_owned()),
+                    Some(_) => error.or_else(|| Some("error".to_owned())),
                 };
+                let known = self.streams.get_mut(stream)?;
+                let at_work = known.current.filter(|number| {
+                    let current = self.open.get(number);
+                    current.is_some_and(|current| current.reported_ns.is_none())
+                });
+                let kind = known.init.as_ref().and_then(|init| init.kind.clone());
+                let init = Init {
+                    kind,
+                    duration_ms,
+                    restored,
+                    error,
+                };
+                // Where an invocation is at work already, it is that one's environment.
+                if known.init.is_none()
+                    && let Some(number) = at_work
+                {
+                    self.change(number, |invocation| invocation.begins(init));
+                    return Some(number);
+                }
+                known.init = Some(init);
                 None
             }
             Own::Start {
@@ -651,7 +673,7 @@ impl Invocation {
         } else {
             self.init_duration_ms = init.duration_ms;
         }
-        self.error = self.error.take().or(init.error);
+        self.init_error = init.error;
     }
 
     /// How it ended by one of its reports, and by what else was said.
@@ -700,6 +722,7 @@ impl Invocation {
             cold_start: self.is_cold(),
             init_duration_ms: report.init_duration_ms.or(self.init_duration_ms),
             restore_duration_ms: report.restore_duration_ms.or(self.restore_duration_ms),
+            init_error: self.init_error.as_deref(),
             status: self.ended(report),
             error: report.error.as_deref().or(self.error.as_deref()),
             trace_id: report.trace_id.as_deref().or(self.trace_id.as_deref()),

@@ -123,6 +123,44 @@ fn a_json_log_becomes_the_same_table() {
     insta::assert_json_snapshot!(json!({"rows": rows, "summary": summary}));
 }
 
+#[test]
+fn an_environment_that_did_not_begin_at_first_says_nothing_of_how_an_invocation_ended() {
+    let failed = |phase: &str, how: &str| {
+        format!("INIT_REPORT Init Duration: 9999.47 ms\tPhase: {phase}\tStatus: {how}\n")
+    };
+    let (rows, ..) = look(&[
+        (0, STREAM, "INIT_START Runtime Version: x\n".into()),
+        (9999, STREAM, failed("init", "timeout")),
+        (10_000, STREAM, start(A)),
+        (10_090, STREAM, report(A, "")),
+        (20_000, STREAM, start(B)),
+        (
+            20_050,
+            STREAM,
+            failed("invoke", "error\tError Type: Runtime.ExitError"),
+        ),
+        (
+            20_090,
+            STREAM,
+            report(B, "Status: error\tError Type: Runtime.ExitError"),
+        ),
+        (30_000, STREAM, start(C)),
+        (30_090, STREAM, report(C, "")),
+    ]);
+    let told: Vec<[&Value; 4]> = rows
+        .iter()
+        .map(|row| ["status", "error", "init_error", "cold_start"].map(|field| &row[field]))
+        .collect();
+    assert_eq!(
+        json!(told),
+        json!([
+            ["success", null, "timeout", true],
+            ["error", "Runtime.ExitError", "Runtime.ExitError", true],
+            ["success", null, null, false],
+        ])
+    );
+}
+
 fn marks(rows: &[Value]) -> Vec<(&str, bool, bool)> {
     rows.iter()
         .map(|row| {

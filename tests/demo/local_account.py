@@ -19,11 +19,14 @@ STACK = "coldcase"
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with credentials of their own."""
+    """Somebody with credentials, and where they are used from: the owner's machine and boto3 if not said."""
 
     name: str
     access_key_id: str
     secret_access_key: str
+    session_token: str | None = None
+    address: str | None = None
+    agent: str | None = None
 
 
 class LocalAccount:
@@ -57,10 +60,12 @@ class LocalAccount:
             self._process.wait()
         self._process.stdout.close()
 
-    def deploy(self) -> dict:
+    def deploy(self, parameters: dict[str, str]) -> dict:
         """Deploys template.yaml as it is, with `sam deploy`, and answers the stack's outputs."""
         command = [*ACCOUNT_COMMAND, "deploy", "--endpoint", self.endpoint, "--template", str(ROOT / "template.yaml"),
                    "--stack", STACK, "--region", self.region]
+        for name, value in parameters.items():
+            command += ["--parameter", f"{name}={value}"]
         with subprocess.Popen(command, cwd=ROOT / "tests", text=True, start_new_session=True, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env={**os.environ, "AWS_ACCESS_KEY_ID": self.owner.access_key_id,
@@ -79,13 +84,37 @@ class LocalAccount:
         """Somebody's client of a service; the owner's unless said otherwise."""
         person = person or self.owner
         if (service, person) not in self._clients:
-            self._clients[service, person] = boto3.client(
+            client = boto3.client(
                 service, endpoint_url=self.endpoint, region_name=self.region,
                 aws_access_key_id=person.access_key_id, aws_secret_access_key=person.secret_access_key,
-                config=Config(retries={"total_max_attempts": 1}))
+                aws_session_token=person.session_token,
+                config=Config(retries={"total_max_attempts": 1}, user_agent=person.agent))
+            if person.address:
+                # Everybody is on loopback; this header tells the account where a call is to have come from.
+                client.meta.events.register("before-send", lambda request, **_: request.headers.__setitem__(
+                    "x-account-source-address", person.address))
+            self._clients[service, person] = client
         return self._clients[service, person]
 
     def trail(self) -> list[dict]:
         """Every CloudTrail record so far, those of all finished calls included."""
-        with urllib.request.urlopen(f"{self.endpoint}/_account/trail") as reply:
+        return self._page("trail")
+
+    def append_to_trail(self, records: list[dict], deliver: bool) -> None:
+        """Puts records into the event history that no call made; and, if asked, into the trail's next files."""
+        lines = "\n".join(json.dumps(record, separators=(",", ":")) for record in records)
+        self._page("trail?deliver=1" if deliver else "trail", lines)
+
+    def deliver_trail(self) -> dict:
+        """Has the trail write its log files and their digests now."""
+        [done] = self._page("trail/deliver?digest=1", "")
+        return done
+
+    def invocations(self, function: str) -> list[dict]:
+        """Every invocation of a function so far, as the account measured it."""
+        return [line for line in self._page("invocations") if line["function"] == function]
+
+    def _page(self, name: str, body: str | None = None) -> list[dict]:
+        request = urllib.request.Request(f"{self.endpoint}/_account/{name}", None if body is None else body.encode())
+        with urllib.request.urlopen(request) as reply:
             return [json.loads(line) for line in reply.read().splitlines()]

@@ -7,6 +7,7 @@ from pathlib import Path
 from demo import screen, secret, vault, victim
 from demo.attacker import USER
 from demo.cases import Case, of_event
+from demo.local_account import Person
 from demo.watch import Seen, Watch
 
 Promise = tuple[bool, str]
@@ -53,15 +54,37 @@ def the_attempt_was_told(answered: dict[str, Seen]) -> Promise:
 
 def the_secret_stayed_in_the_vault(account, stack: dict, marked: str, watch: Watch, copy: Path,
                                    sealed: list[Case]) -> Promise:
-    pages = account.client("logs").get_paginator("filter_log_events").paginate(logGroupName=stack["LogGroupName"])
-    log = [event["message"] for page in pages for event in page["events"]]
-    kept, leaked = secret.where(marked, copy, sealed, {
-        "the responder's log": log,
-        "a notification": [json.dumps(notice) for notice in watch.notices],
-        "CloudTrail": [json.dumps(record) for record in account.trail()]})
-    return (bool(kept and log) and not leaked,
+    said = _said(account, stack, watch)
+    kept, leaked = secret.where(marked, copy, sealed, said)
+    return (bool(kept) and all(said.values()) and not leaked,
             f"The secret is in {screen.amount(len(kept), 'configuration exhibit')} and nowhere else"
             + (f", but for {', '.join(leaked)}." if leaked else ": no log, notification or manifest."))
+
+
+def the_stolen_keys_are_nowhere(account, stack: dict, role: Person, watch: Watch, copy: Path,
+                                sealed: list[Case]) -> Promise:
+    """The attacker's code handed them out in its answer, which nothing records."""
+    said = _said(account, stack, watch)
+    found = [place for value in (role.secret_access_key, role.session_token) for places in
+             secret.where(value, copy, sealed, said) for place in places]
+    return (all(said.values()) and not found,
+            "The stolen secret key and session token are nowhere" + (f", but for {', '.join(sorted(set(found)))}." if found
+            else ": no exhibit, page, log, notification or record has them."))
+
+
+def _said(account, stack: dict, watch: Watch) -> dict[str, list[str]]:
+    """What was written outside of the vault, by place."""
+    groups = {"the responder's log": stack["LogGroupName"], "the function's log": f"/aws/lambda/{victim.NAME}",
+              "the investigation's log": _log_group_of(account, stack["InvestigateFunctionName"])}
+    pages = account.client("logs").get_paginator("filter_log_events")
+    logs = {place: [event["message"] for page in pages.paginate(logGroupName=group) for event in page["events"]]
+            for place, group in groups.items()}
+    return {**logs, "a notification": [json.dumps(notice) for notice in watch.notices],
+            "CloudTrail": [json.dumps(record) for record in account.trail()]}
+
+
+def _log_group_of(account, function: str) -> str:
+    return account.client("lambda").get_function_configuration(FunctionName=function)["LoggingConfig"]["LogGroup"]
 
 
 def the_way_that_is_left_is_watched(answered: dict[str, Seen]) -> Promise:

@@ -1,7 +1,12 @@
-"""Looks for the marked secret in everything that coldcase wrote: plain, and inside Base64 at any alignment."""
+"""Looks for secrets in everything that coldcase wrote: plain, escaped, compressed, and inside Base64 at any alignment."""
 
 import base64
+import gzip
+import io
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from demo.cases import Case
 
@@ -17,14 +22,25 @@ def where(secret: str, folder: Path, cases: list[Case], said: dict[str, list[str
     kept, leaked = [], []
     for path in sorted(folder.rglob("*")):
         key = path.relative_to(folder).as_posix()
-        if path.is_file() and found_in(path.read_bytes(), secret):
+        if path.is_file() and any(found_in(text, secret) for text in _unpacked(path.read_bytes())):
             (kept if key in allowed else leaked).append(key)
     leaked += [place for place, texts in said.items() if any(found_in(text.encode(), secret) for text in texts)]
     return kept, leaked
 
 
+def _unpacked(content: bytes) -> Iterator[bytes]:
+    """The bytes as they are, and what is packed in them."""
+    yield content
+    if content.startswith(b"\x1f\x8b"):
+        yield gzip.decompress(content)
+    elif content.startswith(b"PK\x03\x04"):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in archive.namelist():
+                yield archive.read(name)
+
+
 def _needles(secret: str) -> list[bytes]:
-    needles = [secret.encode()]
+    needles = [secret.encode(), quote(secret, safe="").encode(), secret.replace("/", "\\/").encode()]
     for shift in range(3):
         # Whole groups of the middle only: the groups at the ends depend on what stands beside the secret.
         encoded = base64.b64encode(b"\0" * shift + secret.encode())

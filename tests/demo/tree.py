@@ -18,9 +18,13 @@ def show(cases: list[Case]) -> None:
         name = f"{target['kind']} {target['name']}"
         _evidence(case, before.get(name))
         _branch("findings", "; ".join(f"{finding['severity']}: {screen.clean(finding['statement'])}"
-                                      for finding in case.findings) or "none")
+                                      for finding in case.manifests[0]["findings"]) or "none")
         for entry in case.custody:
             _branch("custody", f"{entry['occurred_at'][11:23]} {words(entry)}")
+        for manifest in case.manifests:
+            if manifest["sequence"] and manifest["acquisitions"]:
+                _branch(f"addendum {manifest['sequence']}", f"{outcomes(manifest['acquisitions'])}; "
+                        f"{screen.amount(len(manifest['findings']), 'finding')}")
         _branch("signed", f"{screen.amount(len(case.manifests), 'manifest')}, ECDSA P-256, key {case.key_id[:16]}…", "└")
         before[name] = case
 

@@ -5,9 +5,9 @@ from datetime import datetime
 from pathlib import Path
 
 
-def objects(s3, bucket: str) -> dict[str, tuple[int, datetime]]:
-    """Every key with its size and when it was stored."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+def objects(s3, bucket: str, prefix: str = "") -> dict[str, tuple[int, datetime]]:
+    """Every key that begins like this, with its size and when it was stored."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     return {item["Key"]: (item["Size"], item["LastModified"]) for page in pages for item in page.get("Contents", [])}
 
 
@@ -35,9 +35,9 @@ def versions(s3, bucket: str) -> dict[tuple[str, str], Version]:
     return found
 
 
-def download(s3, bucket: str, folder: Path) -> Path:
-    """Copies everything into `folder`, each key as a path."""
-    for key in objects(s3, bucket):
+def download(s3, bucket: str, folder: Path, prefix: str = "") -> Path:
+    """Copies everything whose key begins like this into `folder`, each key as a path."""
+    for key in objects(s3, bucket, prefix):
         path = folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())

@@ -1,5 +1,6 @@
-"""Checks the downloaded cases with sha256sum and openssl alone, and that the checks notice a single byte."""
+"""Checks the downloaded cases and their addenda with sha256sum and openssl alone, and that the checks notice a single byte."""
 
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,9 +34,19 @@ def explain(case: Case) -> None:
     for note, command in (("every exhibit is what the list of digests says", DIGESTS.format(n="0000")),
                           ("the manifest names this list", LISTED.format(n="0000")),
                           ("coldcase's key signed the manifest", SIGNATURE.format(n="0000")),
-                          ("the addendum goes on from it", CHAIN.format(before="0000", n="0001"))):
+                          ("the addendum goes on from it", CHAIN.format(before="0000", n="0001")),
+                          ("and so on, each with its exhibits, its signature and the one before",
+                           DIGESTS.format(n="0002"))):
         screen.line("   " + screen.paint(f"# {note}", "dim"))
         screen.shell(command)
+
+
+def show_chain(case: Case) -> None:
+    """Each manifest's digest, which the next one names."""
+    for number, manifest in enumerate(case.manifests):
+        digest = hashlib.sha256((case.folder / f"manifest-{number:04}.json").read_bytes()).hexdigest()
+        before = f"after {manifest['previous_sha256'][:16]}…" if number else "the case"
+        screen.fact("chain" if not number else "", f"manifest-{number:04}  {digest[:16]}…  {before}")
 
 
 def check(case: Case) -> tuple[int, int]:
@@ -56,17 +67,22 @@ def check(case: Case) -> tuple[int, int]:
 
 
 def tamper(case: Case, copy: Path) -> list[tuple[str, bool, str]]:
-    """Flips one byte of an exhibit, of the list and of the manifest, each in a copy of its own: what, whether it was
-    noticed, and by which words."""
+    """Flips one byte of an exhibit, of the list, of the manifest and of what an addendum brought, each in a copy of its
+    own: what, whether it was noticed, and by which words."""
     package = next(exhibit for exhibit in case.exhibits if exhibit["key"].startswith("content/"))
-    tries = [(f"one byte of {package['name']}", lambda root: root / package["key"], DIGESTS),
-             ("one byte of the list of digests", lambda root: root / "cases" / case.id / "manifest-0000.sha256", LISTED),
-             ("one byte of the manifest", lambda root: root / "cases" / case.id / "manifest-0000.json", SIGNATURE)]
+    activity = next(exhibit for acquisition in case.manifests[2]["acquisitions"] for exhibit in acquisition["exhibits"]
+                    if acquisition["request"]["artifact"] == "role-activity")
+    folder = f"cases/{case.id}"
+    tries = [(f"one byte of {package['name']}", package["key"], DIGESTS, "0000"),
+             ("one byte of the list of digests", f"{folder}/manifest-0000.sha256", LISTED, "0000"),
+             ("one byte of the manifest", f"{folder}/manifest-0000.json", SIGNATURE, "0000"),
+             ("the same, seen from the addendum after it", f"{folder}/manifest-0000.json", CHAIN, "0001"),
+             (f"one byte of {activity['name']}", activity["key"], DIGESTS, "0002")]
     results = []
-    for number, (what, where, command) in enumerate(tries):
+    for number, (what, key, command, n) in enumerate(tries):
         root = shutil.copytree(case.folder.parent.parent, copy / str(number))
-        flip(where(root))
-        good, said = run(command.format(n="0000"), root / "cases" / case.id)
+        flip(root / key)
+        good, said = run(command.format(n=n, before=f"{int(n) - 1:04}"), root / folder)
         told = next((line for line in said.splitlines() if "FAILED" in line or "ailure" in line), "")
         results.append((what, not good, told.strip() or "no such digest in the manifest"))
     return results

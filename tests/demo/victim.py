@@ -1,4 +1,4 @@
-"""The function that will be attacked: a small billing API with a layer, a secret, a URL, a role and a released version."""
+"""The function that will be attacked: a small billing API with a layer, a secret, data, a URL, a role and a release."""
 
 import io
 import json
@@ -6,9 +6,13 @@ import secrets
 import zipfile
 from dataclasses import dataclass
 
+from demo import Unexpected
+
 NAME = "billing-api"
 ROLE = "billing-api-role"
 RUNTIME = "python3.12"
+PARAMETER = "/billing/tax"
+INVOICES = {"2026-1041": 10000, "2026-1042": 25950}
 
 CODE = '''\
 """Answers what an invoice comes to."""
@@ -16,9 +20,11 @@ CODE = '''\
 import json
 import os
 
+import boto3
 from money import with_tax
 
-INVOICES = {"2026-1041": 10000, "2026-1042": 25950}
+PERCENT = int(boto3.client("ssm").get_parameter(Name="/billing/tax")["Parameter"]["Value"])
+INVOICES = boto3.client("s3")
 
 
 def connection():
@@ -26,10 +32,10 @@ def connection():
 
 
 def handler(event, context):
-    invoice = event.get("invoice", "2026-1041")
-    if invoice not in INVOICES:
-        return {"statusCode": 404, "body": json.dumps({"error": "no such invoice"})}
-    total = with_tax(INVOICES[invoice])
+    invoice = event["invoice"]
+    stored = INVOICES.get_object(Bucket=os.environ["INVOICES"], Key=f"{invoice}.json")
+    total = with_tax(json.load(stored["Body"])["cents"], PERCENT)
+    print(f"invoice {invoice}: {total}")
     return {"statusCode": 200, "body": json.dumps({"invoice": invoice, "total": total})}
 '''
 
@@ -37,7 +43,7 @@ LAYER_CODE = '''\
 """Amounts of money, in cents and in words."""
 
 
-def with_tax(cents, percent=19):
+def with_tax(cents, percent):
     total = cents * (100 + percent) // 100
     return f"{total // 100}.{total % 100:02} EUR"
 '''
@@ -50,17 +56,23 @@ class Victim:
     secret: str
     layer_arn: str
     url: str
+    bucket: str  # where its invoices are
     answer: str
 
 
 def create(account) -> Victim:
-    """As the account's owner would: role, log group, layer, function, URL, a version and an alias; and a first call."""
+    """As the account's owner would: data, role, log group, layer, function, URL, a version and an alias; and first calls."""
     iam, functions, logs = (account.client(name) for name in ("iam", "lambda", "logs"))
+    bucket = _data(account)
     role = iam.create_role(RoleName=ROLE, Description="Runs the billing API", AssumeRolePolicyDocument=policy(
         Principal={"Service": "lambda.amazonaws.com"}, Action="sts:AssumeRole"))["Role"]["Arn"]
     iam.put_role_policy(RoleName=ROLE, PolicyName="logs-and-traces", PolicyDocument=policy(
         Action=["logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"],
         Resource="*"))
+    iam.put_role_policy(RoleName=ROLE, PolicyName="invoices", PolicyDocument=policy(
+        Action=["s3:GetObject", "s3:ListBucket", "ssm:GetParameter"],
+        Resource=[f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*",
+                  f"arn:aws:ssm:{account.region}:{account.id}:parameter{PARAMETER}"]))
     logs.create_log_group(logGroupName=f"/aws/lambda/{NAME}")
     logs.put_retention_policy(logGroupName=f"/aws/lambda/{NAME}", retentionInDays=30)
     layer = functions.publish_layer_version(
@@ -71,14 +83,35 @@ def create(account) -> Victim:
     functions.create_function(
         FunctionName=NAME, Runtime=RUNTIME, Role=role, Handler="billing.handler", Timeout=10, Layers=[layer],
         Code={"ZipFile": package({"billing.py": CODE})}, Tags={"team": "billing"},
-        Environment={"Variables": {"DATABASE_PASSWORD": secret, "STAGE": "production"}})
+        Environment={"Variables": {"DATABASE_PASSWORD": secret, "STAGE": "production", "INVOICES": bucket}})
     settle(functions)
     url = functions.create_function_url_config(FunctionName=NAME, AuthType="AWS_IAM")["FunctionUrl"]
     version = functions.publish_version(FunctionName=NAME, Description="First release")["Version"]
     functions.create_alias(FunctionName=NAME, Name="live", FunctionVersion=version)
-    reply = functions.invoke(FunctionName=NAME, Qualifier="live", Payload=json.dumps({"invoice": "2026-1041"}))
+    answer = ask(functions, "2026-1041", Qualifier="live")
+    # Whoever asks without a version asks the newest code; and not everybody asks properly.
+    ask(functions, "2026-1042")
+    ask(functions, None)
+    return Victim(secret, layer, url, bucket, answer["body"])
+
+
+def _data(account) -> str:
+    """The invoices, and what tax there is on them."""
+    s3, bucket = account.client("s3"), f"billing-invoices-{account.id}"
+    s3.create_bucket(Bucket=bucket)
+    for number, cents in INVOICES.items():
+        s3.put_object(Bucket=bucket, Key=f"{number}.json", Body=json.dumps({"cents": cents}).encode())
+    account.client("ssm").put_parameter(Name=PARAMETER, Value="19", Type="String")
+    return bucket
+
+
+def ask(functions, invoice: str | None, **how) -> dict:
+    """A customer's question; without an invoice it ends in an error, as it should."""
+    reply = functions.invoke(FunctionName=NAME, Payload=json.dumps({"invoice": invoice} if invoice else {}), **how)
     answer = json.loads(reply["Payload"].read())
-    return Victim(secret, layer, url, answer.get("body") or json.dumps(answer))
+    if bool(reply.get("FunctionError")) == bool(invoice):
+        raise Unexpected(f"{NAME} answered {answer}")
+    return answer
 
 
 def settle(functions) -> None:

@@ -5,6 +5,7 @@ import re
 import textwrap
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from demo import Unexpected, screen, vault
 from demo.cases import name_of, outcomes, without_date
@@ -31,6 +32,7 @@ class Watch:
         self._account, self._stack, self._inbox = account, stack, inbox_url
         self._s3, self._sqs, self._logs = (account.client(name) for name in ("s3", "sqs", "logs"))
         self._keys: set[str] = set()
+        self._cases: set[str] = set()
         self._log_seen: set[tuple] = set()
         self._records = 0
         self._lines: list[tuple] = []
@@ -52,6 +54,20 @@ class Watch:
                 raise Unexpected(f"{call}: coldcase was not done with it in {SECONDS_AT_MOST} s; "
                                  f"{len(self._seen.cases)} of {cases} cases, queue {'empty' if idle else 'not empty'}")
             time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def follow(self, case: str, started: float) -> Seen:
+        """From now on tells, whenever `look` is called, what comes of one case, opened before; the seconds are from
+        `started`."""
+        self._started, self._tell, self._seen = started, True, Seen(cases=[case])
+        return self._seen
+
+    def look(self) -> None:
+        """Tells what is new since the last look."""
+        self._look()
+
+    def say(self, at: float, text: str, style: str | None = None) -> None:
+        """Has the next look tell this as well, in order of time."""
+        self._say(at, text, style)
 
     def _event(self, call: str, by: str) -> None:
         """The call as CloudTrail has it, which is all that coldcase gets to know of it."""
@@ -95,9 +111,12 @@ class Watch:
         kept = []  # what came in one after the other is told in one line
         for at, key in new:
             case = key.split("/")[1] if key.startswith("cases/") else None
-            if case and case not in self._seen.cases:
+            if case and case not in self._cases:
+                self._cases.add(case)
                 self._seen.cases.append(case)
                 self._say(at, f"case opened: {case}")
+            if case and case not in self._seen.cases:
+                continue  # An earlier case that is still looked into.
             if exhibit := _exhibit_name(key):
                 kept.append((at, exhibit))
             else:
@@ -120,8 +139,11 @@ class Watch:
             self._seen.sealed_after = at - self._started
             self._say(at, f"sealed: {outcomes(acquisitions)}", "green")
         elif key.endswith(".dsse.json"):
-            for entry in self._manifest(key)["custody"]:
+            addendum = self._manifest(key)
+            for entry in addendum["custody"]:
                 self._say(at, words(entry))
+            if addendum["acquisitions"]:
+                self._say(at, f"addendum {addendum['sequence']} sealed: {outcomes(addendum['acquisitions'])}", "green")
         elif key.startswith("attempts/"):
             self._seen.attempts.append(key)
             self._say(at, f"written down: {key.removesuffix('.json')}")
@@ -163,6 +185,8 @@ def words(entry: dict) -> str:
             return "opened"
         case "evidence-acquired":
             return f"{screen.amount(entry['exhibits'], 'exhibit')}, {screen.size(entry['size_bytes'])}"
+        case "window-collected":
+            return f"{entry['pass']} pass over {span(entry['since'], entry['until'])}"
         case "tracing-turned-on":
             return f"tracing turned on: {entry['mode_before']} → {entry['mode_after']}"
         case "tracing-already-on":
@@ -174,11 +198,18 @@ def words(entry: dict) -> str:
     return entry["action"]
 
 
+def span(since: str, until: str) -> str:
+    """E.g. `23 Nov 05:39:04 to 06:39:16`."""
+    since, until = datetime.fromisoformat(since), datetime.fromisoformat(until)
+    return f"{since:%d %b %H:%M:%S} to {until:{'%H:%M:%S' if since.date() == until.date() else '%d %b %H:%M:%S'}}"
+
+
 def _exhibit_name(key: str) -> str | None:
     if key.startswith("content/"):
         return _together(f"content {key[8:16]}")
-    if found := re.fullmatch(r"cases/[^/]+/exhibits/(.+)\.[0-9a-f]{12}\.\w+", key):
+    if found := re.fullmatch(r"cases/[^/]+/exhibits/(.+)\.[0-9a-f]{12}\.[\w.]+", key):
         name = re.sub(r"-[0-9a-f]{12}$", "", found.group(1))
+        name = re.sub(r"^execution-logs-.*-[0-9a-f]{12}-", "execution-logs-", name)
         return re.sub(r"^(execution-role|log-group)-.*", r"\1", name)
     return None
 

@@ -113,6 +113,8 @@ pub async fn read_on(desk: &Desk, task: &Task<'_>) -> Result<bool, VaultError> {
         None => (0, Some(Cursor::default())),
     };
     let mut failed_in_a_row = 0;
+    // What was asked in vain belongs to the page that came of it in the end.
+    let mut calls = Vec::new();
     while let Some(here) = cursor.take() {
         let Some(reading) = task.readings.get(here.reading) else {
             break;
@@ -129,6 +131,7 @@ pub async fn read_on(desk: &Desk, task: &Task<'_>) -> Result<bool, VaultError> {
             return Ok(false);
         }
         let mut head = PageHead::of_calls(inquiry);
+        calls.append(&mut head.calls);
         if head.transient {
             failed_in_a_row += 1;
             if failed_in_a_row < TRIES {
@@ -143,6 +146,7 @@ pub async fn read_on(desk: &Desk, task: &Task<'_>) -> Result<bool, VaultError> {
             page = Page::default();
         }
         failed_in_a_row = 0;
+        head.calls = std::mem::take(&mut calls);
         number += 1;
         if number >= MOST_PAGES && page.next.is_some() {
             let why = format!("more than {MOST_PAGES} pages; the rest is not read");

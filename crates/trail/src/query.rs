@@ -281,13 +281,9 @@ fn common_name(wanted: &str) -> &str {
     let Some(parts) = arn(wanted) else {
         return wanted;
     };
-    let shortest = names(&parts)
-        .min_by_key(|name| name.len())
-        .unwrap_or_default();
-    match names(&parts).all(|name| name.contains(shortest)) {
-        true => shortest,
-        false => "",
-    }
+    // Each is part of the longer ones.
+    let shortest = names(&parts).min_by_key(|name| name.len());
+    shortest.unwrap_or_default()
 }
 
 /// Says of a record's bytes whether the record may match, without parsing them. Never rules out a

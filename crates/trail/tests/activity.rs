@@ -379,6 +379,19 @@ proptest! {
     }
 }
 
+/// Some writers escape slashes and nothing else.
+#[test]
+fn an_escaped_slash_hides_nothing() {
+    let record = with(call("s3", "X"), json!({"/requestParameters": {"x": "a/b"}}));
+    let text = record.raw().to_string().replace("a/b", r"a\/b");
+    let mut found = 0;
+    Scanner::new(&query("resource", "a/b")).scan("file", text.as_bytes(), |_| {
+        found += 1;
+        ControlFlow::Continue(())
+    });
+    assert_eq!(found, 1);
+}
+
 fn summary_of(records: &[Record], known: Known, baseline: Option<&Baseline>) -> Summary {
     let mut activity = Activity::new(known);
     for record in records {

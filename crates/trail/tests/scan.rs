@@ -228,6 +228,40 @@ fn a_lost_quote_or_bracket_costs_one_record_of_a_list() {
     }
 }
 
+/// Nothing but quotes shows that one was lost, and the rest is more than is read again.
+#[test]
+fn a_lost_quote_is_noticed_before_the_file_ends() {
+    let flat = |id: usize| {
+        json!({"eventVersion": "1.11", "eventID": id.to_string(), "text": "a".repeat(100),
+            "userIdentity": {"accessKeyId": KEY}})
+    };
+    let records: Vec<_> = (0..20_000).map(flat).collect();
+    let mut input = wrapped(&records);
+    let lost = input.find("\"eventID\":\"100\"").unwrap();
+    input.remove(lost);
+    assert!(input.len() > 4 * 1024 * 1024 - (1 << 20));
+    let (found, tally) = scan(&input);
+    assert_eq!((found.len(), tally.broken), (19_999, 1));
+    assert!(!found.contains(&"100".to_owned()));
+}
+
+/// Bytes are moved to the front of the buffer when it is full, wherever a line happens to end.
+#[test]
+fn a_line_after_a_fault_is_found_wherever_it_begins() {
+    const BUFFER: usize = 512 * 1024;
+    for end in BUFFER - 3..BUFFER + 3 {
+        let broken = "{\"a\":[}";
+        let input = format!(
+            "{broken}{}\n{}\n",
+            "x".repeat(end - broken.len()),
+            record(1)
+        );
+        let reordered = input.replace("{\"eventVersion\":\"1.11\",", "{");
+        let (found, tally) = scan(&reordered);
+        assert_eq!((found.len(), tally.broken), (1, 1), "{end}");
+    }
+}
+
 #[test]
 fn items_that_are_no_records_are_located_and_passed_over() {
     let input = format!(
@@ -432,8 +466,9 @@ fn a_file_made_of_faults_is_read_in_linear_time() {
         "\n{\"a\":\n",
         "\n{}}",
         "\n{\"Records\":[[",
+        "{\"eventVersion\":",
     ] {
-        let input = piece.repeat(3 * 1024 * 1024 / piece.len());
+        let input = piece.repeat(3 * 512 * 1024 / piece.len());
         let begun = std::time::Instant::now();
         let (_, tally) = scan(&input);
         assert!(tally.broken > 0, "{piece}");

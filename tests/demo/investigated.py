@@ -103,6 +103,6 @@ def the_files_say_more(addendum: Addendum, uses: list[stolen.Use]) -> Promise:
 def the_trail_is_whole(addendum: Addendum) -> Promise:
     outcomes = [acquisition["result"]["outcome"] for acquisition in addendum.manifest["acquisitions"]
                 if acquisition["request"]["artifact"] == "trail-integrity"]
-    bad = [finding for finding in addendum.findings if finding["rule"].startswith("trail-")
-           and finding["severity"] in ("medium", "high", "critical")]
+    bad = [finding for finding in addendum.findings if finding["severity"] in ("medium", "high", "critical")
+           and any(proof["exhibit"].startswith("trail-integrity") for proof in finding["proof"])]
     return outcomes == ["acquired"] and not bad, "The trail's digests hold: these files are what CloudTrail delivered."

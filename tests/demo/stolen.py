@@ -40,7 +40,7 @@ def uses(account: LocalAccount, role: Person, bucket: str) -> list[Use]:
     return [
         Use("sts:GetCallerIdentity", sts.get_caller_identity, True),
         Use("ssm:GetParameter", lambda: ssm.get_parameter(Name=victim.PARAMETER), True),
-        Use("s3:ListObjects", lambda: s3.list_objects_v2(Bucket=bucket), True, is_on_data=True),
+        Use("s3:ListObjects", lambda: s3.list_objects(Bucket=bucket), True, is_on_data=True),
         *(Use("s3:GetObject", lambda number=number: s3.get_object(Bucket=bucket, Key=f"{number}.json"), True,
               is_on_data=True) for number in victim.INVOICES),
         Use("s3:ListBuckets", s3.list_buckets, False),

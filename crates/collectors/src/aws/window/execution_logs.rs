@@ -257,7 +257,7 @@ impl LogGroupReading<'_> {
         }
         let expired_before = retention_days
             .and_then(|days| days.checked_mul(24))
-            .and_then(|hours| SignedDuration::try_from_hours(hours))
+            .and_then(SignedDuration::try_from_hours)
             .and_then(|kept| inquiry.now().checked_sub(kept).ok());
         if let (Some(before), Some(days)) = (expired_before, retention_days)
             && before > self.investigation.window.since

@@ -328,10 +328,11 @@ async fn what_may_not_be_asked_is_denied_and_the_rest_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn gaps_are_told_in_so_many_words() {
-    let mut facts = Facts::default();
-    facts.log_filters = ["application lines below WARN", "platform lines below ERROR"]
-        .map(str::to_owned)
-        .into();
+    let filters = ["application lines below WARN", "platform lines below ERROR"];
+    let mut facts = Facts {
+        log_filters: filters.map(str::to_owned).into(),
+        ..Facts::default()
+    };
     let known = LogGroup {
         created_ms: Some(1_700_000_000_000),
         ..LogGroup::default()

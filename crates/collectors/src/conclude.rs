@@ -253,7 +253,7 @@ async fn put_rows(table: &mut Option<Parts<'_>>, rows: &mut Vec<String>) -> Resu
 }
 
 /// The same question asked page by page is one line in the record.
-fn once_each(calls: Vec<Call>) -> Vec<Call> {
+pub(crate) fn once_each(calls: Vec<Call>) -> Vec<Call> {
     let mut told: Vec<Call> = Vec::new();
     let mut place: BTreeMap<(String, String, Option<String>), usize> = BTreeMap::new();
     for call in calls {

@@ -392,7 +392,9 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    fn note_call(
+    /// Puts a call on record that was made by itself, several at a time: when it began, and what came
+    /// of it if it failed. What that means is the caller's to say.
+    pub(crate) fn note_call(
         &mut self,
         api: &str,
         about: &str,

@@ -3,6 +3,7 @@
 //! A page is a gzip file. Its first line is its [`PageHead`] in JSON; every further line is one
 //! entry: time in nanoseconds, id, record, parted by single spaces; sorted.
 
+use crate::conclude::once_each;
 use crate::inquiry::Inquiry;
 use crate::reading::{Cursor, Entry};
 use crate::{Desk, Refusal};
@@ -46,7 +47,8 @@ impl PageHead {
     pub(crate) fn of_calls(inquiry: Inquiry<'_>) -> Self {
         let (calls, refusals, findings, transient) = inquiry.into_parts();
         Self {
-            calls,
+            // A page of a trail's files takes hundreds of them.
+            calls: once_each(calls),
             refusals,
             findings,
             transient,

@@ -231,7 +231,8 @@ impl Investigator {
                 baseline: plan.baseline,
                 tampered_at: plan.tampered_at,
             },
-        ))
+        )
+        .with_trail(self.settings.trail.clone()))
     }
 
     /// Reads on, several requests at a time, and concludes what is read to its end. Answers what is

@@ -1,5 +1,6 @@
 //! What the owner configured, read from the environment that `template.yaml` sets.
 
+use collectors::aws::window::{AthenaTable, TrailSource};
 use evidence::{ResourceKind, Target};
 use function::{BadSetting, Environment, Sealing};
 use std::time::Duration;
@@ -15,6 +16,8 @@ pub struct Settings {
     pub window: Duration,
     /// How much of the time before the window shows what is ordinary; none if zero.
     pub baseline: Duration,
+    /// Where the account's audit trail keeps its files, and how much of them is read.
+    pub trail: TrailSource,
     /// Where evidence goes and who signs for it.
     pub sealing: Sealing,
 }
@@ -32,7 +35,30 @@ impl Settings {
             regions: env.regions()?,
             window: seconds("COLDCASE_WINDOW_SECONDS")?,
             baseline: seconds("COLDCASE_BASELINE_SECONDS")?,
+            trail: TrailSource {
+                bucket: env.optional("COLDCASE_TRAIL_BUCKET"),
+                prefix: env.optional("COLDCASE_TRAIL_PREFIX").unwrap_or_default(),
+                limit_bytes: env.number("COLDCASE_TRAIL_LIMIT_BYTES")?,
+                athena: athena(&env)?,
+            },
             sealing: Sealing::from_environment(&env)?,
         })
     }
+}
+
+/// The table that Athena can be asked about; none if none is named.
+fn athena(env: &Environment) -> Result<Option<AthenaTable>, BadSetting> {
+    const TABLE: &str = "COLDCASE_ATHENA_TABLE";
+    let Some(named) = env.optional(TABLE) else {
+        return Ok(None);
+    };
+    let (database, table) = named.split_once('.').ok_or_else(|| BadSetting {
+        name: TABLE,
+        what: format!("is {named:?}; it takes a database and a table with a dot between them"),
+    })?;
+    Ok(Some(AthenaTable {
+        database: database.to_owned(),
+        table: table.to_owned(),
+        workgroup: env.text("COLDCASE_ATHENA_WORKGROUP")?,
+    }))
 }

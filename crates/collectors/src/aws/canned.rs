@@ -3,7 +3,7 @@
 use super::download::Downloads;
 use super::window::{self, Carried, Investigation, Pace, Scope};
 use super::{Aws, Clients, Regions, TriggerFacts};
-use crate::{Collector as _, Concluded, Desk, Gathered, conclude, read_on};
+use crate::{Collector as _, Concluded, Desk, Gathered, Observer, Task, conclude, read_on};
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -47,7 +47,7 @@ pub(crate) fn clients_noting(
     (clients, asked)
 }
 
-fn config(region: &'static str, connector: SharedHttpConnector) -> SdkConfig {
+pub(crate) fn config(region: &'static str, connector: SharedHttpConnector) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
@@ -67,16 +67,12 @@ pub(crate) async fn investigate(
     carried: &Carried,
     script: Script,
 ) -> Investigated {
-    let vault = Arc::new(MemoryVault::default());
     let canned = Canned {
         script,
         ..Canned::default()
     };
     let asked = canned.asked.clone();
     let config = config("eu-west-1", SharedHttpConnector::new(canned));
-    let clock = Arc::new(|| "2026-01-02T03:04:05Z".parse().unwrap());
-    let case = "20260102T030405Z-test-0000000000000000".parse().unwrap();
-    let desk = Desk::new(vault.clone(), case, clock, u64::MAX);
     let investigation = Investigation::new(
         Clients::new(&config),
         Regions::new(&config, &["eu-west-1"]),
@@ -85,22 +81,8 @@ pub(crate) async fn investigate(
     );
     let began = Instant::now();
     let task = investigation.task("first", request);
-    assert!(read_on(&desk, &task).await.unwrap());
     let observer = investigation.observer(request, carried);
-    let concluded = conclude(&desk, &task, &[], observer).await.unwrap();
-    let concluded = concluded.expect("there is no deadline");
-    let mut kept: BTreeMap<String, String> = BTreeMap::new();
-    for exhibit in &concluded.acquisition.exhibits {
-        let bytes = vault.get(&exhibit.key).await.unwrap();
-        assert_eq!(Sha256Digest::of(&bytes), exhibit.sha256);
-        let mut text = String::new();
-        match exhibit.media_type.as_str() {
-            "application/gzip" => MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text),
-            _ => (&bytes[..]).read_to_string(&mut text),
-        }
-        .unwrap();
-        kept.insert(exhibit.name.clone(), text);
-    }
+    let (concluded, kept) = carry_out(&task, observer).await;
     let declared = window::permissions();
     for call in &concluded.acquisition.calls {
         let listed = declared.iter().any(|permission| {
@@ -115,6 +97,34 @@ pub(crate) async fn investigate(
         asked,
         took: began.elapsed(),
     }
+}
+
+/// Reads a task to its end and concludes it: what came of it, and each exhibit's content by its name,
+/// unpacked.
+pub(crate) async fn carry_out(
+    task: &Task<'_>,
+    observer: Box<dyn Observer + '_>,
+) -> (Concluded, BTreeMap<String, String>) {
+    let vault = Arc::new(MemoryVault::default());
+    let clock = Arc::new(|| "2026-01-02T03:04:05Z".parse().unwrap());
+    let case = "20260102T030405Z-test-0000000000000000".parse().unwrap();
+    let desk = Desk::new(vault.clone(), case, clock, u64::MAX);
+    assert!(read_on(&desk, task).await.unwrap());
+    let concluded = conclude(&desk, task, &[], observer).await.unwrap();
+    let concluded = concluded.expect("there is no deadline");
+    let mut kept: BTreeMap<String, String> = BTreeMap::new();
+    for exhibit in &concluded.acquisition.exhibits {
+        let bytes = vault.get(&exhibit.key).await.unwrap();
+        assert_eq!(Sha256Digest::of(&bytes), exhibit.sha256);
+        let mut text = String::new();
+        match exhibit.media_type.as_str() {
+            "application/gzip" => MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text),
+            _ => (&bytes[..]).read_to_string(&mut text),
+        }
+        .unwrap();
+        kept.insert(exhibit.name.clone(), text);
+    }
+    (concluded, kept)
 }
 
 /// What one request of a window brought.

@@ -101,7 +101,7 @@ impl Regions {
 }
 
 /// `eu-west-1`, `us-gov-east-1`: letters in two or more groups, then a number.
-fn is_region(text: &str) -> bool {
+pub(crate) fn is_region(text: &str) -> bool {
     let mut groups = text.rsplit('-');
     let number = groups.next().unwrap_or_default();
     let words: Vec<&str> = groups.collect();

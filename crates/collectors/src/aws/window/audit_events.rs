@@ -3,9 +3,12 @@
 //!
 //! Asked for in the order of what it costs: first what the event history lists by the resource's name,
 //! then calls by their names, last everything of a service, of which what names none of it is left
-//! out. IAM's records are in one Region of the partition only.
+//! out. IAM's records are in one Region of the partition only. The trail's own files come after: they
+//! hold what was done with data as well, above all who invoked the function, and what is older than 90
+//! days.
 
-use super::lookup::{self, Keep, Lookup};
+use super::lookup::{Keep, Lookup};
+use super::trail_files::{self, TrailFiles};
 use super::{Artifact, Investigation};
 use crate::aws::Clients;
 use crate::{ENTRIES, Entry, Observed, Observer, Reading};
@@ -23,9 +26,13 @@ use trail::{Classification, Decision, Query, Record, Scope, Subject, TABLE};
 
 pub(super) const ARTIFACT: Artifact = Artifact {
     kind: ArtifactKind::AuditEvents,
-    actions: &[lookup::ACTION],
+    actions: trail_files::ACTIONS,
     requests: |_| vec![Request::whole(ArtifactKind::AuditEvents)],
-    readings: |investigation, _| event_history(investigation),
+    readings: |investigation, _| {
+        let mut readings: Vec<Box<dyn Reading + '_>> = event_history(investigation);
+        readings.extend(trail(investigation));
+        readings
+    },
     observer: |investigation, _, _| {
         Box::new(Changes::new(
             investigation.window,
@@ -132,6 +139,17 @@ fn event_history(investigation: &Investigation) -> Vec<Box<dyn Reading>> {
         );
     }
     questions.readings
+}
+
+/// The trail's files' answer, where they may be read: the same records once more, and those that the
+/// event history does not have. Only there are uses of data, as who invoked the function, and what is
+/// older than 90 days. Where a record lies depends on where a call was made: here, or where IAM is.
+fn trail(investigation: &Investigation) -> Option<Box<dyn Reading + '_>> {
+    let here = &investigation.target.region;
+    let regions = [here.as_str(), global_region(here)].map(str::to_owned);
+    let queries = Concern::of(investigation).resources;
+    let files = TrailFiles::new(investigation, investigation.window, queries)?;
+    Some(files.in_regions(BTreeSet::from(regions)).boxed())
 }
 
 struct Questions<'a> {

@@ -3,14 +3,21 @@
 //! One file an artifact; [`ARTIFACTS`] is the registry. Each is read page by page
 //! ([`crate::Reading`]) and looked at as its entries pass in order ([`crate::Observer`]).
 
+mod athena;
 mod audit_events;
 mod execution_logs;
 mod facts;
 mod lookup;
 mod pace;
+mod role_activity;
+#[cfg(test)]
+mod trail_account;
+mod trail_bucket;
+mod trail_files;
 
 pub use facts::Facts;
 pub use pace::Pace;
+pub use trail_bucket::{AthenaTable, TrailSource};
 
 use super::{Clients, Regions};
 use crate::{Concluded, Observer, Reading, Task};
@@ -40,7 +47,12 @@ pub(crate) struct Artifact {
 pub type Carried = BTreeMap<ArtifactKind, Vec<Value>>;
 
 /// The registry: everything that is collected of a window, what expires soonest first.
-const ARTIFACTS: &[Artifact] = &[execution_logs::ARTIFACT, audit_events::ARTIFACT];
+const ARTIFACTS: &[Artifact] = &[
+    execution_logs::ARTIFACT,
+    audit_events::ARTIFACT,
+    role_activity::BASELINE,
+    role_activity::ARTIFACT,
+];
 
 #[allow(dead_code)] // while the artifacts are being written
 /// One window of one function, and all that is needed to look into it.
@@ -61,6 +73,8 @@ pub struct Investigation {
     pub(crate) tampered_at: Option<Timestamp>,
     /// How fast LookupEvents may be asked; one for the whole process.
     pub(crate) pace: Arc<Pace>,
+    /// Where the account's trail keeps its files; they are not read if none.
+    pub(crate) trail: Option<TrailSource>,
 }
 
 /// What [`Investigation::new`] takes.
@@ -89,7 +103,14 @@ impl Investigation {
             baseline: scope.baseline,
             tampered_at: scope.tampered_at,
             pace,
+            trail: None,
         }
+    }
+
+    /// The same, with the files of the account's trail read as well.
+    pub fn with_trail(mut self, trail: TrailSource) -> Self {
+        self.trail = Some(trail);
+        self
     }
 
     /// Everything that is wanted, what expires soonest first.
@@ -127,6 +148,11 @@ impl Investigation {
     /// What has to be concluded before a request's entries are looked at.
     pub fn after(&self, request: &Request) -> &'static [ArtifactKind] {
         artifact(request).map_or(&[], |artifact| artifact.after)
+    }
+
+    /// Whether a later pass over the same window need not ask again: what was before it stays.
+    pub fn is_settled(artifact: ArtifactKind) -> bool {
+        artifact == ArtifactKind::RoleBaseline
     }
 
     /// Puts what a concluded request carries with the rest.

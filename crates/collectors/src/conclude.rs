@@ -153,7 +153,7 @@ pub async fn conclude(
     let mut observer = observer;
     let mut rows = Vec::new();
     let mut before: Option<(i64, String)> = None;
-    let mut seen = 0_u64;
+    let (mut seen, mut any_old) = (0_u64, false);
     while let Some((entry, is_new)) = merge.next().await? {
         let same = before
             .as_ref()
@@ -169,6 +169,7 @@ pub async fn conclude(
                 return Ok(None);
             }
         }
+        any_old |= !is_new;
         observer.see(&entry, is_new, &mut rows);
         if is_new {
             entries.put(&entry.raw).await?;
@@ -204,7 +205,10 @@ pub async fn conclude(
     }
     let result = match inquiry::outcome(&refusals, !exhibits.is_empty()) {
         Outcome::Acquired if exhibits.is_empty() => Outcome::Absent {
-            why: "there is nothing of it in the window".to_owned(),
+            why: match any_old {
+                true => "there is nothing more of it than an earlier pass brought".to_owned(),
+                false => "there is nothing of it in the window".to_owned(),
+            },
         },
         outcome => outcome,
     };

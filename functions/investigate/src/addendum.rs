@@ -3,7 +3,7 @@
 use crate::plan::Plan;
 use crate::{InvestigateError, Investigator};
 use collectors::Concluded;
-use evidence::{CustodyAction, Manifest, Request, Responder, SealedCase, Severity, keys};
+use evidence::{CustodyAction, Finding, Manifest, Request, Responder, SealedCase, Severity, keys};
 use function::{Attempt, Notice, line, subject, word};
 use std::collections::BTreeMap;
 
@@ -71,13 +71,20 @@ fn is_of(manifest: &Manifest, wanted: &str) -> bool {
     })
 }
 
-/// What a person should be told: findings that somebody should look at now. None otherwise.
-pub(crate) fn notice(addendum: &SealedCase, bucket: &str) -> Option<Notice> {
+/// What a person should be told: findings that somebody should look at now and that an `earlier`
+/// pass did not make, whatever the figures in their words. None otherwise.
+pub(crate) fn notice(addendum: &SealedCase, earlier: &[Finding], bucket: &str) -> Option<Notice> {
     let manifest = addendum.manifest();
+    let is_known = |finding: &Finding| {
+        earlier.iter().any(|known| {
+            (&known.rule, known.severity, &known.technique)
+                == (&finding.rule, finding.severity, &finding.technique)
+        })
+    };
     let urgent: Vec<_> = manifest
         .findings
         .iter()
-        .filter(|finding| finding.severity >= Severity::High)
+        .filter(|finding| finding.severity >= Severity::High && !is_known(finding))
         .collect();
     let worst = urgent.iter().map(|finding| finding.severity).max()?;
     let what = match worst {

@@ -18,7 +18,7 @@ pub use settings::Settings;
 use collectors::aws::Regions;
 use collectors::aws::window::{Carried, Investigation, Pace, Scope};
 use collectors::{Concluded, Desk, conclude, concluded, read_on};
-use evidence::{CaseId, Manifest, Request, ResourceKind, SealedCase, Window, keys};
+use evidence::{CaseId, Finding, Manifest, Request, ResourceKind, SealedCase, Window, keys};
 use function::{Attempt, Notice};
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -175,7 +175,10 @@ impl Investigator {
                 .into_iter()
                 .map(|(outcome, count)| (outcome.to_owned(), count))
                 .collect();
-            progress.notice = addendum::notice(&addendum, &self.settings.sealing.bucket);
+            let known = self
+                .findings_of(&desk, &investigation, &plan.earlier)
+                .await?;
+            progress.notice = addendum::notice(&addendum, &known, &self.settings.sealing.bucket);
         }
         tracing::info!(
             case = %progress.case_id,
@@ -279,6 +282,24 @@ impl Investigator {
             left = waiting;
         }
         Ok(done)
+    }
+
+    /// What earlier passes over the same window found.
+    async fn findings_of(
+        &self,
+        desk: &Desk,
+        investigation: &Investigation,
+        passes: &[String],
+    ) -> Result<Vec<Finding>, VaultError> {
+        let mut findings = Vec::new();
+        for pass in passes {
+            for request in investigation.plan() {
+                if let Some(done) = concluded(desk, pass, &request).await? {
+                    findings.extend(done.findings);
+                }
+            }
+        }
+        Ok(findings)
     }
 
     /// What an earlier pass carries that this one does not ask for again.

@@ -5,7 +5,8 @@
 //! the session's name *Username*: that finds the sessions of every role that the function has had.
 //! Calls on data are in a trail's files only.
 
-use super::lookup::{self, Keep, Lookup};
+use super::lookup::{Keep, Lookup};
+use super::trail_files::{self, TrailFiles};
 use super::{Artifact, Carried, Investigation};
 use crate::{Entry, Observed, Observer, Reading};
 use aws_sdk_cloudtrail::types::LookupAttributeKey as Key;
@@ -13,11 +14,11 @@ use evidence::{ArtifactKind, Finding, Proof, Request, Severity, Window};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use trail::{Activity, Baseline, Known, Record};
+use trail::{Activity, Baseline, Known, Query, Record};
 
 pub(super) const BASELINE: Artifact = Artifact {
     kind: ArtifactKind::RoleBaseline,
-    actions: &[lookup::ACTION],
+    actions: trail_files::ACTIONS,
     requests: |investigation| match investigation.baseline {
         Some(_) => vec![Request::whole(ArtifactKind::RoleBaseline)],
         None => Vec::new(),
@@ -32,7 +33,7 @@ pub(super) const BASELINE: Artifact = Artifact {
 
 pub(super) const ARTIFACT: Artifact = Artifact {
     kind: ArtifactKind::RoleActivity,
-    actions: &[lookup::ACTION],
+    actions: trail_files::ACTIONS,
     requests: |_| vec![Request::whole(ArtifactKind::RoleActivity)],
     readings: |investigation, _| sessions(investigation, investigation.window),
     observer: |investigation, _, carried| Box::new(During::new(investigation, carried)),
@@ -68,6 +69,13 @@ fn sessions(investigation: &Investigation, window: Window) -> Vec<Box<dyn Readin
             readings.push(Box::new(lookup.only(&keep)));
         }
     }
+    // Uses of data are in the trail's files only, whatever the Region.
+    let query = Query {
+        session: Some(investigation.target.name.clone()),
+        ..Query::default()
+    };
+    let files = TrailFiles::new(investigation, window, vec![query]);
+    readings.extend(files.map(|files| files.only(&keep).boxed()));
     readings
 }
 

@@ -397,7 +397,11 @@ async fn an_attempt_that_dies_at_any_step_leaves_a_case_that_the_next_one_finish
     let cases = stage.account.case_ids().await;
     assert_eq!(cases.len(), 1 + names.len());
     let uploads = stage.account.s3().await.list_multipart_uploads();
-    let uploads = uploads.bucket(&stage.settings.sealing.bucket).send().await.unwrap();
+    let uploads = uploads
+        .bucket(&stage.settings.sealing.bucket)
+        .send()
+        .await
+        .unwrap();
     assert!(uploads.uploads().is_empty());
 }
 

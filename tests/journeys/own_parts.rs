@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use std::sync::Mutex;
 
 /// Somebody who listens to the stack's topic.
-struct Listener<'a> {
+pub struct Listener<'a> {
     account: &'a Account,
     queue_url: String,
     heard: Mutex<Vec<(String, String)>>,
 }
 
 impl<'a> Listener<'a> {
-    async fn to(account: &'a Account) -> Self {
+    pub async fn to(account: &'a Account) -> Self {
         let name = unique("listener");
         let lets_topics_in = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
             "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}]});
@@ -51,7 +51,7 @@ impl<'a> Listener<'a> {
     }
 
     /// Waits for a notice of this kind: its subject and text.
-    async fn hears(&self, what: &str, wanted: impl Fn(&str, &str) -> bool) -> (String, String) {
+    pub async fn hears(&self, what: &str, wanted: impl Fn(&str, &str) -> bool) -> (String, String) {
         let sqs = &self.account.sqs().await;
         let wanted = &wanted;
         let look = || async {

@@ -93,16 +93,24 @@ impl Account {
 
     /// An account of one's own with the template deployed as it is.
     pub fn deployed(parameters: &[&str]) -> Self {
-        let code = repository().join("target/lambda/respond/bootstrap");
-        assert!(
-            code.exists(),
-            "the function is not built: run `make build` first"
-        );
         let mut account = Self::up();
+        account.deploy(parameters);
+        account
+    }
+
+    /// Deploys the template as it is.
+    pub fn deploy(&mut self, parameters: &[&str]) {
+        for function in ["respond", "investigate"] {
+            let code = format!("target/lambda/{function}/bootstrap");
+            assert!(
+                repository().join(code).exists(),
+                "the functions are not built: run `make build` first"
+            );
+        }
         let mut deploy = python();
         deploy
             .args(["-m", "account", "deploy", "--stack", "coldcase"])
-            .args(["--endpoint", &account.endpoint])
+            .args(["--endpoint", &self.endpoint])
             .args(["--template", "../template.yaml"]);
         for parameter in parameters {
             deploy.args(["--parameter", parameter]);
@@ -113,8 +121,7 @@ impl Account {
             "the template cannot be deployed: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        account.outputs = serde_json::from_slice(&output.stdout).unwrap();
-        account
+        self.outputs = serde_json::from_slice(&output.stdout).unwrap();
     }
 
     /// The account of all tests that leave the stack as it was.
@@ -185,20 +192,33 @@ impl Account {
 
     /// A page of the account itself: `trail` or `invocations`, one JSON object a line.
     pub fn page(&self, name: &str) -> Vec<Value> {
+        self.ask("GET", name, "")
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    /// Tells the account itself something, one JSON document a line: `trail` takes records that no
+    /// call made, `logs?group=…` lines of any age, `faults` what goes wrong next.
+    pub fn tell<'a>(&self, page: &str, lines: impl IntoIterator<Item = &'a Value>) {
+        let lines: Vec<String> = lines.into_iter().map(Value::to_string).collect();
+        self.ask("POST", page, &lines.join("\n"));
+    }
+
+    fn ask(&self, method: &str, page: &str, body: &str) -> String {
         let address = self.endpoint.trim_start_matches("http://");
         let mut stream = std::net::TcpStream::connect(address).unwrap();
         write!(
             stream,
-            "GET /_account/{name} HTTP/1.0\r\nHost: {address}\r\n\r\n"
+            "{method} /_account/{page} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
         )
         .unwrap();
         let mut reply = String::new();
         std::io::Read::read_to_string(&mut stream, &mut reply).unwrap();
         let (head, body) = reply.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(" 200 "), "{head}");
-        body.lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect()
+        assert!(head.contains(" 200 "), "{head}\n{body}");
+        body.to_owned()
     }
 
     /// Looks until `seen` answers something.
@@ -333,10 +353,14 @@ impl Account {
 
     /// Checks a whole case as a stranger would: every digest, every signature, the chain.
     pub async fn check(&self, id: &CaseId) -> vault::Report {
+        vault::check(&self.vault().await, id, Some(&self.public_key().await)).await
+    }
+
+    /// The key that verifies the stack's cases, in PEM.
+    pub async fn public_key(&self) -> String {
         let kms = aws_sdk_kms::Client::new(&self.config().await);
         let signer = vault::KmsSigner::new(kms, self.output("SigningKeyArn"));
-        let public_key = vault::Signer::public_key_pem(&signer).await.unwrap();
-        vault::check(&self.vault().await, id, Some(&public_key)).await
+        vault::Signer::public_key_pem(&signer).await.unwrap()
     }
 
     /// A role that functions can run under, allowed `actions` on everything.
@@ -471,9 +495,16 @@ pub fn package(answer: &str) -> Blob {
 }
 
 pub fn package_bytes(answer: &str) -> Vec<u8> {
+    zip(&format!(
+        "def handler(event, context):\n    return {answer:?}\n"
+    ))
+}
+
+/// A deployment package of one module of Python.
+pub fn zip(code: &str) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("app.py", zip::write::SimpleFileOptions::default())
         .unwrap();
-    write!(zip, "def handler(event, context):\n    return {answer:?}\n").unwrap();
+    zip.write_all(code.as_bytes()).unwrap();
     zip.finish().unwrap().into_inner()
 }

@@ -145,6 +145,10 @@ fn no_action_is_a_pattern_and_every_statement_names_what_it_is_about() {
             "list_awscloudtrail.html: no resource type",
         ),
         (
+            "cloudtrail:ListPublicKeys",
+            "list_awscloudtrail.html: no resource type",
+        ),
+        (
             "cloudtrail:LookupEvents",
             "list_awscloudtrail.html: no resource type",
         ),

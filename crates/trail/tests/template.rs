@@ -65,10 +65,6 @@ fn expected(rule: &str, targets: &[&str]) -> Written {
 fn the_stack_has_each_rule_and_what_is_done_to_itself_goes_to_the_topic_as_well() {
     let mut written = written("template.yaml", "${AWS::StackName}-");
     for rule in rules().into_keys() {
-        // There is no state machine yet.
-        if rule == "responder-states" {
-            continue;
-        }
         let targets: &[&str] = match is_narrowed(rule) {
             true => &["queue", "topic"],
             false => &["queue"],

@@ -2,7 +2,7 @@
 
 use super::{Artifact, Aws};
 use crate::Inquiry;
-use aws_sdk_cloudwatchlogs::types::OrderBy;
+use aws_sdk_cloudwatchlogs::types::{LogGroupClass, OrderBy};
 use evidence::ArtifactKind;
 use futures_util::FutureExt as _;
 use serde_json::Value;
@@ -35,20 +35,27 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
         })
         .await;
     keep_only(inquiry, &group);
-    if let Some(found) = asked {
-        let named = |found: &aws_sdk_cloudwatchlogs::types::LogGroup| {
-            found.log_group_name() == Some(group.as_str())
-        };
-        if !found.log_groups().iter().any(named) {
+    let mut has_filters = true;
+    if let Some(reply) = asked {
+        let mut groups = reply.log_groups().iter();
+        let Some(found) = groups.find(|found| found.log_group_name() == Some(group.as_str()))
+        else {
             return inquiry.conclude_absent(format!("there is no log group {group}"));
-        }
+        };
+        // Other classes know no subscription filters, and refuse to be asked.
+        has_filters = !matches!(
+            found.log_group_class(),
+            Some(LogGroupClass::InfrequentAccess | LogGroupClass::Delivery)
+        );
     }
-    inquiry
-        .ask("logs:DescribeSubscriptionFilters", &group, |raw| {
-            let call = logs.describe_subscription_filters().log_group_name(&group);
-            call.customize().interceptor(raw).send()
-        })
-        .await;
+    if has_filters {
+        inquiry
+            .ask("logs:DescribeSubscriptionFilters", &group, |raw| {
+                let call = logs.describe_subscription_filters().log_group_name(&group);
+                call.customize().interceptor(raw).send()
+            })
+            .await;
+    }
     inquiry
         .ask("logs:DescribeLogStreams", &group, |raw| {
             let call = logs.describe_log_streams().log_group_name(&group);
@@ -125,6 +132,21 @@ mod tests {
         );
         assert_eq!(found.asked.len(), 1);
         assert!(found.kept[0].contains("\"logGroups\":[]"));
+    }
+
+    #[tokio::test]
+    async fn a_group_of_infrequent_access_is_not_asked_for_filters_it_cannot_have() {
+        const SCRIPT: Script = &[
+            (
+                "DescribeLogGroups",
+                200,
+                r#"{"logGroups":[{"logGroupName":"/aws/lambda/billing","logGroupClass":"INFREQUENT_ACCESS"}]}"#,
+            ),
+            STREAMS,
+        ];
+        let found = collect(FUNCTION, ArtifactKind::LogGroup, GROUP, SCRIPT).await;
+        assert_eq!(found.outcome(), ("acquired", ""));
+        assert_eq!(found.asked.len(), 2);
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ mod pace;
 mod role_activity;
 #[cfg(test)]
 mod trail_account;
+mod trail_body;
 mod trail_bucket;
 mod trail_files;
 

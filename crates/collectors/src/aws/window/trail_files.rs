@@ -15,31 +15,21 @@
 use super::Investigation;
 use super::athena::{self, Answer, Question};
 use super::lookup::{self, Keep};
+use super::trail_body::{Came, Fetching, Stumbled};
 use super::trail_bucket::{
     DECRYPT, DESCRIBE_TRAILS, Folder, GET_OBJECT, Kind, LIST_BUCKET, Measuring, Object, Place,
     Position, Span, TrailSource, center, client, find, list_day,
 };
-use crate::inquiry::{is_transient, refusal};
 use crate::{Entry, Inquiry, Page, Reading, Refusal};
 use async_trait::async_trait;
-use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::operation::get_object::GetObjectError;
-use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
-use bytes::Bytes;
 use evidence::Window;
-use futures_util::StreamExt as _;
-use futures_util::stream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::{self, Read};
+use std::io::Read;
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use trail::{Query, Scanner};
 
@@ -75,20 +65,6 @@ const MOST_FILES: usize = 500;
 /// How long a page is worked on before no further file is begun.
 const WORK: Duration = Duration::from_secs(20);
 
-/// How many files are fetched ahead of the one that is searched.
-const AHEAD: usize = 8;
-
-/// Up to this size a file is fetched ahead as a whole. CloudTrail writes one every few minutes, most
-/// of them far smaller.
-const SMALL_BYTES: u64 = 256 * 1024;
-
-/// How many pieces of a larger file may wait to be searched; a piece is what the connection gave.
-const PIECES: usize = 8;
-
-/// How often a file is read that breaks off, and a page is begun anew because of one, before that file
-/// is passed over.
-const TRIES: u32 = 3;
-
 /// How many broken files and records are told by name in one reading; the rest by number.
 const MOST_TOLD: u64 = 5;
 
@@ -103,8 +79,7 @@ pub(super) struct TrailFiles<'a> {
     queries: Vec<Query>,
     regions: Option<BTreeSet<String>>,
     keep: Option<Keep>,
-    /// The file at which the last attempts at a page failed in passing, and how often.
-    stumbled: Mutex<(String, u32)>,
+    stumbled: Stumbled,
 }
 
 impl<'a> TrailFiles<'a> {
@@ -127,7 +102,7 @@ impl<'a> TrailFiles<'a> {
             queries: queries.collect(),
             regions: None,
             keep: None,
-            stumbled: Mutex::default(),
+            stumbled: Stumbled::default(),
         })
     }
 
@@ -330,56 +305,33 @@ impl<'a> TrailFiles<'a> {
         at: &mut Searching,
         found: &mut Found,
     ) -> Done {
-        let client = &self.client(folder);
+        let client = self.client(folder);
         let about = self.about(folder);
         let mut left = files.len();
-        let mut fetched = stream::iter(files)
-            .map(|file| async move {
-                let fetched = fetch(client, &folder.bucket, &file.key).await;
-                (file, fetched)
-            })
-            .buffered(AHEAD);
+        let mut fetching = Fetching::new(&client, folder, &about, &self.stumbled, files);
         while left > 0 {
             if found.is_full() {
                 return Done::Full;
             }
-            let mut began = inquiry.now();
-            let Some((file, mut came)) = fetched.next().await else {
+            let Some(file) = fetching.turn(inquiry).await else {
                 break;
             };
             left -= 1;
             let pass_over = at.taken_of(&file.key);
-            let mut tries = 0;
-            let searched = loop {
-                tries += 1;
-                let bytes = match came {
-                    Ok(bytes) => bytes,
-                    Err(error) => {
-                        let refused = refusal(GET_OBJECT, &about, &error);
-                        inquiry.note_call(GET_OBJECT, &about, began, Some(&refused));
-                        let why = refused_why(&error);
-                        match refused {
-                            Refusal::Denied(_) => {
-                                inquiry.refuse(denied(&folder.bucket, &why));
-                                return Done::Denied;
-                            }
-                            _ if is_transient(&error) && self.stumbles(&file.key) => {
-                                inquiry.refuse(refused);
-                                inquiry.may_pass();
-                                return Done::Stumbled;
-                            }
-                            _ => break Searched::broken(why),
-                        }
-                    }
-                };
-                inquiry.note_call(GET_OBJECT, &about, began, None);
-                let url = format!("s3://{}/{}", folder.bucket, file.key);
-                let searched = found.scan(url, bytes, pass_over, self).await;
-                if !searched.is_cut_off || tries == TRIES {
-                    break searched;
+            let url = format!("s3://{}/{}", folder.bucket, file.key);
+            let came = fetching.read(inquiry, || {
+                let scanner = found.scanner(self);
+                let (url, keep) = (url.clone(), self.keep.clone());
+                move |input| search(scanner, &url, input, pass_over, keep.as_ref())
+            });
+            let searched = match came.await {
+                Came::Read((scanner, searched)) => {
+                    found.scanner = Some(scanner);
+                    searched
                 }
-                began = inquiry.now();
-                came = fetch(client, &folder.bucket, &file.key).await;
+                Came::Broken(why) => Searched::broken(why),
+                Came::Denied => return Done::Denied,
+                Came::Stumbled => return Done::Stumbled,
             };
             let taken = pass_over + searched.entries.len() as u64;
             at.found_bytes += found.take(searched.entries);
@@ -411,16 +363,6 @@ impl<'a> TrailFiles<'a> {
             found.files += 1;
         }
         Done::All
-    }
-
-    /// Whether a page should be begun anew because of this file.
-    fn stumbles(&self, key: &str) -> bool {
-        let mut stumbled = self.stumbled.lock().unwrap_or_else(PoisonError::into_inner);
-        if stumbled.0 != key {
-            *stumbled = (key.to_owned(), 0);
-        }
-        stumbled.1 += 1;
-        stumbled.1 < TRIES
     }
 }
 
@@ -638,57 +580,10 @@ impl Found {
         }
     }
 
-    /// Searches a file away from the runtime's own thread, which goes on fetching.
-    async fn scan(
-        &mut self,
-        url: String,
-        bytes: Fetched,
-        pass_over: u64,
-        reading: &TrailFiles<'_>,
-    ) -> Searched {
-        let keep = reading.keep.clone();
+    /// The scanner, or a new one where it went lost with a file that broke off.
+    fn scanner(&mut self, reading: &TrailFiles<'_>) -> Scanner<'static> {
         let scanner = self.scanner.take();
-        let scanner = scanner.unwrap_or_else(|| Scanner::any(reading.queries.clone()));
-        let mut is_cut_off = false;
-        let work = match bytes {
-            Fetched::Whole(bytes) => tokio::task::spawn_blocking(move || {
-                search(scanner, &url, &bytes[..], pass_over, keep.as_ref())
-            }),
-            Fetched::Streaming(mut body) => {
-                let (sender, pieces) = mpsc::channel(PIECES);
-                let input = Pieces {
-                    pieces,
-                    piece: Bytes::new(),
-                };
-                let work = tokio::task::spawn_blocking(move || {
-                    search(scanner, &url, input, pass_over, keep.as_ref())
-                });
-                while let Some(piece) = body.next().await {
-                    is_cut_off |= piece.is_err();
-                    // Nobody takes it any more where the page is full.
-                    if sender.send(piece.map_err(drop)).await.is_err() || is_cut_off {
-                        break;
-                    }
-                }
-                work
-            }
-            Fetched::CutOff => {
-                self.scanner = Some(scanner);
-                let mut broken = Searched::broken("the download was cut off".to_owned());
-                broken.is_cut_off = true;
-                return broken;
-            }
-        };
-        match work.await {
-            Ok((scanner, searched)) => {
-                self.scanner = Some(scanner);
-                Searched {
-                    is_cut_off,
-                    ..searched
-                }
-            }
-            Err(_) => Searched::broken("it could not be searched to its end".to_owned()),
-        }
+        scanner.unwrap_or_else(|| Scanner::any(reading.queries.clone()))
     }
 }
 
@@ -698,8 +593,6 @@ struct Searched {
     entries: Vec<Entry>,
     /// Whether it holds more than a page takes.
     has_more: bool,
-    /// Whether its bytes stopped coming.
-    is_cut_off: bool,
     /// The first of what is broken.
     broken: Vec<String>,
     broken_count: u64,
@@ -752,72 +645,6 @@ fn search(
         .collect();
     searched.broken_count = tally.broken;
     (scanner, searched)
-}
-
-/// A body whose pieces come from the runtime, read by a thread that may wait for them.
-struct Pieces {
-    pieces: mpsc::Receiver<Result<Bytes, ()>>,
-    piece: Bytes,
-}
-
-impl Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            self.piece = match self.pieces.blocking_recv() {
-                Some(Ok(piece)) => piece,
-                Some(Err(())) => return Err(io::Error::other("the download was cut off")),
-                None => return Ok(0),
-            };
-        }
-        let count = buffer.len().min(self.piece.len());
-        buffer[..count].copy_from_slice(&self.piece.split_to(count));
-        Ok(count)
-    }
-}
-
-/// A file that was asked for.
-enum Fetched {
-    Whole(Bytes),
-    Streaming(ByteStream),
-    CutOff,
-}
-
-async fn fetch(
-    client: &aws_sdk_s3::Client,
-    bucket: &str,
-    key: &str,
-) -> Result<Fetched, SdkError<GetObjectError, HttpResponse>> {
-    let answer = client.get_object().bucket(bucket).key(key).send().await?;
-    // What the object really has, not what was listed, decides what is held in memory.
-    let size = answer
-        .content_length()
-        .and_then(|size| u64::try_from(size).ok());
-    if size.is_none_or(|size| size > SMALL_BYTES) {
-        return Ok(Fetched::Streaming(answer.body));
-    }
-    Ok(match answer.body.collect().await {
-        Ok(bytes) => Fetched::Whole(bytes.into_bytes()),
-        Err(_) => Fetched::CutOff,
-    })
-}
-
-/// Why a file did not come, without where it is.
-fn refused_why(error: &SdkError<GetObjectError, HttpResponse>) -> String {
-    match error
-        .as_service_error()
-        .and_then(ProvideErrorMetadata::code)
-    {
-        Some("NoSuchKey") => "it was deleted while the trail was read".to_owned(),
-        Some(code) => format!("{GET_OBJECT}: {code}"),
-        None => format!("{GET_OBJECT} failed"),
-    }
-}
-
-fn denied(bucket: &str, why: &str) -> Refusal {
-    Refusal::Denied(format!(
-        "the files in s3://{bucket}/ may not be read: {why} (the parameter TrailBucket grants it, and \
-         TrailKeyArn where the trail is encrypted with a key of the owner's)"
-    ))
 }
 
 #[cfg(test)]

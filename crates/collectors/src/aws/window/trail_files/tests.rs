@@ -1,4 +1,5 @@
 use super::super::trail_account::{ACCOUNT, Fault, REGION, TrailAccount, gzip, log_file};
+use super::super::trail_body::AHEAD;
 use super::super::{AthenaTable, Facts, Scope};
 use super::*;
 use crate::aws::canned::carry_out;

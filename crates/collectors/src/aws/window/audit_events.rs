@@ -7,9 +7,10 @@
 //! hold what was done with data as well, above all who invoked the function, and what is older than 90
 //! days.
 
+use super::few::{Few, told};
 use super::lookup::{Keep, Lookup};
 use super::trail_files::{self, TrailFiles};
-use super::{Artifact, Investigation};
+use super::{Artifact, Facts, Investigation};
 use crate::aws::Clients;
 use crate::{ENTRIES, Entry, Observed, Observer, Reading};
 use aws_sdk_cloudtrail::types::LookupAttributeKey as Key;
@@ -22,7 +23,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use trail::{Classification, Decision, Query, Record, Scope, Subject, TABLE};
+use trail::{Classification, Decision, Query, Record, Scope, TABLE};
 
 pub(super) const ARTIFACT: Artifact = Artifact {
     kind: ArtifactKind::AuditEvents,
@@ -66,8 +67,8 @@ fn event_history(investigation: &Investigation) -> Vec<Box<dyn Reading>> {
         ..
     } = investigation;
     let concern: Keep = {
-        let concern = Concern::of(investigation);
-        Arc::new(move |record: &Record| concern.names(record))
+        let resources = resources(investigation);
+        Arc::new(move |record: &Record| resources.iter().any(|query| query.matches(record)))
     };
     // A resource of another service may have the same name.
     let named_in = |service: &'static str| -> Keep {
@@ -114,12 +115,7 @@ fn event_history(investigation: &Investigation) -> Vec<Box<dyn Reading>> {
             }
             questions.ask(global, Key::ResourceName, role, None);
         }
-        // AWS's own policies don't change, and everybody attaches them.
-        let own = facts
-            .policies
-            .iter()
-            .filter(|arn| !arn.contains("::aws:policy/"));
-        for policy in own.take(MOST_NAMED) {
+        for policy in own_policies(facts).take(MOST_NAMED) {
             questions.ask(global, Key::ResourceName, policy, None);
         }
     }
@@ -147,7 +143,7 @@ fn event_history(investigation: &Investigation) -> Vec<Box<dyn Reading>> {
 fn trail(investigation: &Investigation) -> Option<Box<dyn Reading + '_>> {
     let here = &investigation.target.region;
     let regions = [here.as_str(), global_region(here)].map(str::to_owned);
-    let queries = Concern::of(investigation).resources;
+    let queries = resources(investigation);
     let files = TrailFiles::new(investigation, investigation.window, queries)?;
     Some(files.in_regions(BTreeSet::from(regions)).boxed())
 }
@@ -178,53 +174,38 @@ impl Questions<'_> {
     }
 }
 
-/// What a record may be about to be of interest.
-struct Concern {
-    function: Target,
-    resources: Vec<Query>,
+/// What a record is about if it is of interest: the function, its layers, mappings, log groups, roles,
+/// policies. A record names it in its request or its answer or, where the call was refused and its
+/// parameters are left out, in the error's words.
+pub(super) fn resources(investigation: &Investigation) -> Vec<Query> {
+    let Investigation { target, facts, .. } = investigation;
+    let here = |kind, name: &String| {
+        Target::aws(&target.account, &target.region, kind, name.as_str()).arn()
+    };
+    let layers = layers(investigation).into_iter();
+    let layers = layers.map(|layer| layer.arn());
+    let mappings = facts.mappings.iter();
+    let mappings = mappings.map(|uuid| here(ResourceKind::EventSourceMapping, uuid));
+    let groups = facts.log_groups.keys();
+    let groups = groups.map(|name| here(ResourceKind::LogGroup, name));
+    [target.arn_unqualified()]
+        .into_iter()
+        .chain(layers)
+        .chain(mappings)
+        .chain(groups)
+        .chain(facts.roles.iter().cloned())
+        .chain(own_policies(facts).cloned())
+        .map(|arn| Query {
+            resource: Some(arn),
+            ..Query::default()
+        })
+        .collect()
 }
 
-impl Concern {
-    fn of(investigation: &Investigation) -> Self {
-        let Investigation { target, facts, .. } = investigation;
-        let function = target.unqualified();
-        let layers = layers(investigation).into_iter().map(|layer| layer.arn());
-        let here = |kind, name: &String| {
-            Target::aws(&target.account, &target.region, kind, name.as_str()).arn()
-        };
-        let mappings = facts.mappings.iter();
-        let mappings = mappings.map(|uuid| here(ResourceKind::EventSourceMapping, uuid));
-        let groups = facts.log_groups.keys();
-        let groups = groups.map(|name| here(ResourceKind::LogGroup, name));
-        let arns = [function.arn()]
-            .into_iter()
-            .chain(layers)
-            .chain(mappings)
-            .chain(groups)
-            .chain(facts.roles.iter().cloned())
-            .chain(facts.policies.iter().cloned());
-        Self {
-            resources: arns
-                .map(|arn| Query {
-                    resource: Some(arn),
-                    ..Query::default()
-                })
-                .collect(),
-            function,
-        }
-    }
-
-    /// Whether the record names any of it: in its request or its answer, or, where a call was refused
-    /// and its parameters are left out, in the error's words.
-    fn names(&self, record: &Record) -> bool {
-        let is_function = |target: &Target| target.unqualified() == self.function;
-        // Lambda lets callers name a function in more forms than a name and an ARN.
-        record.service() == Some("lambda")
-            && trail::targets(record, Subject::Function)
-                .iter()
-                .any(is_function)
-            || self.resources.iter().any(|query| query.matches(record))
-    }
+/// The account's policies: AWS's own don't change, and everybody attaches them.
+fn own_policies(facts: &Facts) -> impl Iterator<Item = &String> {
+    let policies = facts.policies.iter();
+    policies.filter(|arn| !arn.contains("::aws:policy/"))
 }
 
 /// Its layers, each once, without their versions.
@@ -245,8 +226,8 @@ pub(super) fn global_region(region: &str) -> &'static str {
 
 /// How many event names are told apart.
 const MOST_EVENTS: usize = 500;
-/// How many different values of one kind are kept for one event name.
-const MOST_VALUES: usize = 20;
+/// How many targets of one call are told.
+const MOST_TARGETS: usize = 20;
 /// How many changes are listed from the window's beginning, and as many from its end.
 const MOST_CHANGES: usize = 1_000;
 /// How many principals are told apart.
@@ -257,8 +238,6 @@ const MOST_FINDINGS: usize = 20;
 const MOST_SESSIONS: usize = 100;
 /// How many lines prove one finding.
 const MOST_PROOFS: usize = 5;
-/// The longest value of a record in the summary, in characters; an ARN may have 2,048.
-const LONGEST: usize = 512;
 
 /// Sums up who did what, in bounded memory.
 struct Changes<'a> {
@@ -295,28 +274,6 @@ struct Event {
     addresses: Few,
     user_agents: Few,
     regions: Few,
-}
-
-/// Different values, how often each was met, and how often others were.
-#[derive(Default, Serialize)]
-struct Few {
-    calls_by_value: BTreeMap<String, u64>,
-    more_calls: u64,
-}
-
-impl Few {
-    fn count(&mut self, value: Option<&str>) {
-        let Some(value) = value else { return };
-        let value = told(value);
-        let room = self.calls_by_value.len() < MOST_VALUES;
-        match self.calls_by_value.get_mut(&value) {
-            Some(calls) => *calls += 1,
-            None if room => {
-                self.calls_by_value.insert(value, 1);
-            }
-            None => self.more_calls += 1,
-        }
-    }
 }
 
 /// One call that changed something, or tried to.
@@ -442,7 +399,7 @@ impl<'a> Changes<'a> {
         if let Some(line) = line {
             self.find(line, record, &classification, is_at_tampering);
         }
-        let targets = classification.targets.iter().take(MOST_VALUES);
+        let targets = classification.targets.iter().take(MOST_TARGETS);
         let error = record
             .error_code()
             .map(|code| match record.error_message() {
@@ -515,7 +472,7 @@ impl<'a> Changes<'a> {
                 .unwrap_or_default();
             let days = record.request("retentionInDays").and_then(Value::as_u64);
             let days = days
-                .map(|days| format!(" ({days} days)"))
+                .map(|days| format!(" ({days} {})", if days == 1 { "day" } else { "days" }))
                 .unwrap_or_default();
             note(
                 &mut self.logs,
@@ -565,7 +522,7 @@ impl<'a> Changes<'a> {
             let session = session.unwrap_or_default();
             let statement = format!(
                 "{principal} took the function's role {} from {address}, as session {session:?}: \
-                 only Lambda has to",
+                 as a rule only Lambda does",
                 told(role)
             );
             note(
@@ -743,15 +700,341 @@ fn proof(line: u64) -> Proof {
     }
 }
 
-/// Text of a record, which may be anybody's, as it may be shown.
-fn told(text: &str) -> String {
-    let mut told: String = text
-        .chars()
-        .take(LONGEST)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        told.push('…');
+#[cfg(test)]
+mod tests {
+    use super::super::facts::LogGroup;
+    use super::super::{Carried, Scope as WindowScope};
+    use super::*;
+    use crate::aws::canned::{self, Investigated, Script};
+
+    const ROLE: &str = "arn:aws:iam::111122223333:role/service-role/billing-role";
+    const LAYER: &str = "arn:aws:lambda:eu-west-1:111122223333:layer:deps:3";
+    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+    const TAMPERED_AT: &str = "2026-01-01T12:00:00Z";
+
+    fn scope() -> WindowScope {
+        let one = |text: &str| BTreeSet::from([text.to_owned()]);
+        WindowScope {
+            target: Target::from_arn(FUNCTION).unwrap(),
+            facts: Facts {
+                log_groups: ["/aws/lambda/billing", "/custom"]
+                    .map(|name| (name.to_owned(), LogGroup::default()))
+                    .into(),
+                roles: one(ROLE),
+                policies: BTreeSet::from([
+                    "arn:aws:iam::111122223333:policy/billing".to_owned(),
+                    "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole".to_owned(),
+                ]),
+                layers: BTreeSet::from([
+                    LAYER.to_owned(),
+                    "arn:aws:lambda:eu-west-1:111122223333:layer:deps:4".to_owned(),
+                    "arn:aws:lambda:eu-west-1:580247275435:layer:LambdaInsightsExtension:2"
+                        .to_owned(),
+                ]),
+                mappings: one("0c5a1b2c-0000-4000-8000-000000000001"),
+                ..Facts::default()
+            },
+            window: Window::new(
+                "2026-01-01T00:00:00Z".parse().unwrap(),
+                "2026-01-02T00:00:00Z".parse().unwrap(),
+            )
+            .unwrap(),
+            baseline: None,
+            tampered_at: Some(TAMPERED_AT.parse().unwrap()),
+        }
     }
-    told
+
+    async fn investigate(lines: &[(&'static str, u16, &'static str)]) -> Investigated {
+        let mut script = lines.to_vec();
+        script.push(("LookupEvents", 200, r#"{"Events":[]}"#));
+        let script: Script = script.leak();
+        let request = Request::whole(ArtifactKind::AuditEvents);
+        canned::investigate(scope(), &request, &Carried::new(), script).await
+    }
+
+    /// A call by `user`, so many seconds after the tampering; `more` goes over it.
+    fn call(user: &str, second: i64, service: &str, name: &str, more: Value) -> Value {
+        let at = TAMPERED_AT.parse::<Timestamp>().unwrap();
+        let region = if service == "iam" {
+            "us-east-1"
+        } else {
+            "eu-west-1"
+        };
+        let mut record = json!({
+            "eventVersion": "1.11",
+            "userIdentity": {
+                "type": "IAMUser",
+                "arn": format!("arn:aws:iam::111122223333:user/{user}"),
+                "accessKeyId": "AKIDEXAMPLE",
+            },
+            "eventTime": at + jiff::SignedDuration::from_secs(second),
+            "eventSource": format!("{service}.amazonaws.com"),
+            "eventName": name,
+            "awsRegion": region,
+            "sourceIPAddress": "198.51.100.7",
+            "userAgent": "aws-cli/2.31",
+            "eventID": format!("{name} {second}"),
+            "readOnly": name.starts_with("Get") || name.starts_with("Assume"),
+            "eventType": "AwsApiCall",
+            "managementEvent": true,
+            "recipientAccountId": "111122223333",
+            "eventCategory": "Management",
+        });
+        for (field, value) in more.as_object().unwrap() {
+            record[field] = value.clone();
+        }
+        record
+    }
+
+    fn page(records: &[&Value]) -> &'static str {
+        let events = records.iter().map(|record| {
+            let at: Timestamp = record["eventTime"].as_str().unwrap().parse().unwrap();
+            json!({"EventTime": at.as_second(), "CloudTrailEvent": record.to_string()})
+        });
+        let events: Vec<Value> = events.collect();
+        json!({ "Events": events }).to_string().leak()
+    }
+
+    fn about(function: &str) -> Value {
+        json!({"requestParameters": {"functionName": function}})
+    }
+
+    fn denied(resource: &str) -> Value {
+        json!({"errorCode": "AccessDenied", "requestParameters": null, "errorMessage": format!(
+            "User: arn:aws:iam::111122223333:user/mallory is not authorized to perform: X:Y on \
+             resource: {resource} because no identity-based policy allows the X:Y action"
+        )})
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_done_is_found_by_name_and_by_service_told_once_and_summed_up() {
+        let update = call(
+            "mallory",
+            0,
+            "lambda",
+            "UpdateFunctionCode20150331v2",
+            about("billing"),
+        );
+        let look = call(
+            "mallory",
+            -60,
+            "lambda",
+            "GetFunction20150331v2",
+            about("111122223333:function:billing:live"),
+        );
+        let permit = call(
+            "mallory",
+            30,
+            "lambda",
+            "AddPermission20150331v2",
+            about(FUNCTION),
+        );
+        let trace = call(
+            "coldcase",
+            70,
+            "lambda",
+            "UpdateFunctionConfiguration20150331v2",
+            about("billing"),
+        );
+        let refused = call(
+            "mallory",
+            20,
+            "lambda",
+            "DeleteFunction20150331",
+            denied(FUNCTION),
+        );
+        let others = call(
+            "deploy",
+            1,
+            "lambda",
+            "UpdateFunctionCode20150331v2",
+            about("billing2"),
+        );
+        let expire = json!({"requestParameters": {"logGroupName": "/aws/lambda/billing", "retentionInDays": 1}});
+        let expire = call("mallory", 40, "logs", "PutRetentionPolicy", expire);
+        let elsewhere = json!({"requestParameters": {"logGroupName": "/aws/lambda/billing2", "retentionInDays": 1}});
+        let elsewhere = call("ops", 41, "logs", "PutRetentionPolicy", elsewhere);
+        let grant = call(
+            "mallory",
+            50,
+            "iam",
+            "PutRolePolicy",
+            denied("role billing-role"),
+        );
+        let unrelated = json!({"requestParameters": {"roleName": "another-role",
+            "policyArn": "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}});
+        let unrelated = call("ops", 51, "iam", "AttachRolePolicy", unrelated);
+        let assume = |session: &str| {
+            json!({
+                "requestParameters": {"roleArn": ROLE, "roleSessionName": session},
+                "responseElements": {"credentials": {"accessKeyId": "ASIAEXAMPLE"}},
+            })
+        };
+        let taken = call("mallory", 60, "sts", "AssumeRole", assume("quiet"));
+        let mut started = call("", -3600, "sts", "AssumeRole", assume("billing"));
+        started["userIdentity"] =
+            json!({"type": "AWSService", "invokedBy": "lambda.amazonaws.com"});
+        started["sourceIPAddress"] = "lambda.amazonaws.com".into();
+        let targets = json!({"requestParameters": {"rule": "nightly", "targets": [{"id": "1", "arn": FUNCTION}]}});
+        let targets = call("deploy", -7200, "events", "PutTargets", targets);
+        let bucket = json!({"requestParameters": {"bucketName": "billing"}});
+        let bucket = call("ops", 3, "s3", "CreateBucket", bucket);
+
+        let found = investigate(&[
+            // A bucket of the same name has nothing to do with it.
+            (r#"LookupEvents "AttributeValue":"billing""#, 200, page(&[&trace, &bucket, &update])),
+            (r#"LookupEvents "AttributeValue":"arn:aws:lambda:eu-west-1:111122223333:function:billing""#, 200, page(&[&permit])),
+            (r#"LookupEvents cloudtrail.eu-west-1 ResourceName role/service-role/billing-role"#, 200, page(&[&taken, &started])),
+            ("LookupEvents EventName PutRetentionPolicy", 200, page(&[&elsewhere, &expire])),
+            ("LookupEvents EventName PutTargets", 200, page(&[&targets])),
+            ("LookupEvents cloudtrail.us-east-1 EventSource iam.amazonaws.com", 200, page(&[&unrelated, &grant])),
+            ("LookupEvents EventSource lambda.amazonaws.com", 200, page(&[&trace, &permit, &refused, &others, &update, &look])),
+        ])
+        .await;
+        assert_eq!(found.outcome(), ("acquired", ""));
+        let expected = [
+            &targets, &started, &look, &update, &refused, &permit, &expire, &grant, &taken, &trace,
+        ];
+        let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+        assert_eq!(found.lines("audit-events-first-0"), expected);
+        insta::assert_json_snapshot!(json!({
+            "findings": found.concluded.findings,
+            "carry": found.concluded.carry,
+            "summary": found.document("summary"),
+        }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_question_is_asked_once_and_nothing_at_all_is_told_as_such() {
+        let found = investigate(&[]).await;
+        let (outcome, why) = found.outcome();
+        assert_eq!(
+            (outcome, why),
+            ("absent", "there is nothing of it in the window")
+        );
+        let abouts = found.concluded.acquisition.calls.iter();
+        assert!(abouts.clone().all(|call| call.requests == 1));
+        let questions = abouts.map(|call| call.about.split(" from ").next().unwrap());
+        insta::assert_json_snapshot!(questions.collect::<Vec<_>>());
+    }
+
+    /// What comes of records that are seen in order.
+    fn observed(records: impl Iterator<Item = (Value, bool)>) -> Observed {
+        let scope = scope();
+        let mut observer = Changes::new(scope.window, scope.tampered_at, &scope.facts.roles);
+        for (record, is_new) in records {
+            let at = record["eventTime"].as_str().unwrap().parse().unwrap();
+            let entry = Entry::new(at, "", record.to_string());
+            observer.see(&entry, is_new, &mut Vec::new());
+        }
+        Box::new(observer).conclude(&mut Vec::new())
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_the_number_of_records_or_names() {
+        let flood = (0..6_000).map(|n: i64| {
+            let name = match n % 4 {
+                0 => format!("Unheard{n}"),
+                1 => "DeleteFunction20150331".to_owned(),
+                2 => "DeleteLogGroup".to_owned(),
+                _ => "AssumeRole".to_owned(),
+            };
+            let service = ["lambda", "lambda", "logs", "sts"][usize::try_from(n % 4).unwrap()];
+            let mut record = call(&format!("user{n}"), n, service, &name, about("billing"));
+            if n % 8 == 1 {
+                record["errorCode"] = "AccessDenied".into();
+            }
+            record["userAgent"] = format!("{n}{}", "ä\n".repeat(500)).into();
+            record["requestParameters"]["logGroupName"] = "/aws/lambda/billing".into();
+            record["requestParameters"]["roleArn"] = ROLE.into();
+            (record, true)
+        });
+        let observed = observed(flood);
+        let (_, summary) = &observed.documents[0];
+        assert_eq!(summary["records"], 6_000);
+        assert_eq!(summary["events"].as_array().unwrap().len(), MOST_EVENTS);
+        assert_eq!(
+            summary["changes"].as_array().unwrap().len(),
+            2 * MOST_CHANGES
+        );
+        assert_eq!(summary["changes_left_out_in_the_middle"], 4_500 - 2 * 1_000);
+        assert_eq!(summary["changes"][2 * MOST_CHANGES - 1]["line"], 5_999);
+        assert_eq!(summary["more_role_sessions"], 1_500 - 100);
+        assert!(summary.to_string().len() < 8 * 1024 * 1024);
+        assert!(!summary.to_string().contains("\\n"));
+        let mut findings: BTreeMap<&str, usize> = BTreeMap::new();
+        for finding in &observed.findings {
+            *findings.entry(&finding.rule).or_default() += 1;
+            assert!(finding.statement.len() < 4096);
+        }
+        let expected = [
+            ("denied-changes", 20),
+            ("log-tampering", 20),
+            ("role-taken", 20),
+        ];
+        assert_eq!(findings, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn what_an_earlier_pass_found_is_summed_up_and_not_found_again() {
+        let update = call(
+            "mallory",
+            0,
+            "lambda",
+            "UpdateFunctionCode20150331v2",
+            about("billing"),
+        );
+        let delete = call(
+            "mallory",
+            9,
+            "lambda",
+            "DeleteAlias20150331",
+            about("billing"),
+        );
+        let late = call(
+            "mallory",
+            5,
+            "lambda",
+            "DeleteFunction20150331",
+            denied(FUNCTION),
+        );
+        let observed = observed([(update, false), (late, true), (delete, false)].into_iter());
+        let rules = observed
+            .findings
+            .iter()
+            .map(|finding| finding.rule.as_str());
+        assert_eq!(rules.collect::<Vec<_>>(), ["denied-changes"]);
+        assert_eq!(observed.findings[0].proof, [proof(1)]);
+        let (_, summary) = &observed.documents[0];
+        let lines = summary["changes"].as_array().unwrap().iter();
+        let lines: Vec<_> = lines.map(|change| change["line"].as_u64()).collect();
+        assert_eq!(lines, [None, Some(1), None]);
+    }
+
+    #[test]
+    fn uses_reads_and_dry_runs_are_no_changes() {
+        let changes = |more: Value| {
+            may_have_changed(&Record::new(call(
+                "u",
+                0,
+                "lambda",
+                "UpdateAlias20150331",
+                more,
+            )))
+        };
+        assert!(changes(json!({})));
+        assert!(changes(json!({"errorCode": "AccessDenied"})));
+        assert!(changes(json!({"readOnly": null})));
+        assert!(!changes(json!({"readOnly": "true"})));
+        assert!(!changes(json!({"eventName": "Invoke", "readOnly": null})));
+        assert!(!changes(json!({"eventCategory": "Data"})));
+        assert!(!changes(json!({"managementEvent": false})));
+        assert!(!changes(json!({"requestParameters": {"dryRun": true}})));
+    }
+
+    #[test]
+    fn iam_is_recorded_in_one_region_of_each_partition() {
+        let regions = ["eu-west-1", "cn-northwest-1", "us-gov-east-1"].map(global_region);
+        assert_eq!(regions, ["us-east-1", "cn-north-1", "us-gov-west-1"]);
+    }
 }

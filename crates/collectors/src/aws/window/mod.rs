@@ -7,9 +7,11 @@ mod athena;
 mod audit_events;
 mod execution_logs;
 mod facts;
+mod few;
 mod lookup;
 mod pace;
 mod role_activity;
+mod traces;
 #[cfg(test)]
 mod trail_account;
 mod trail_body;
@@ -49,6 +51,7 @@ pub type Carried = BTreeMap<ArtifactKind, Vec<Value>>;
 
 /// The registry: everything that is collected of a window, what expires soonest first.
 const ARTIFACTS: &[Artifact] = &[
+    traces::ARTIFACT,
     execution_logs::ARTIFACT,
     audit_events::ARTIFACT,
     role_activity::BASELINE,

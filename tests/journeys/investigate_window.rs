@@ -561,11 +561,9 @@ async fn empty_pages_throttling_and_broken_answers_lose_nothing_double_nothing_a
     assert!(of_trail.contains("ThrottlingException"), "{of_trail:?}");
     assert!(of_trail.contains("InternalError"), "{of_trail:?}");
     assert!(of_trail.contains("cannot be read"), "{of_trail:?}");
-    // Five pages with something in them or not, and the last one.
-    let good = result(&first, &ACTIVITY)
-        .calls
-        .iter()
-        .filter(|call| call.error.is_none());
+    // Five pages with something in them or not, the last one included.
+    let calls = result(&first, &ACTIVITY).calls.iter();
+    let good = calls.filter(|call| call.api == "cloudtrail:LookupEvents" && call.error.is_none());
     assert_eq!(good.map(|call| call.requests).sum::<u64>(), 5);
     stage.is_sound(&*vault).await;
 }

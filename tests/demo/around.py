@@ -11,6 +11,7 @@ SEVERITIES = {"critical": "red", "high": "red", "medium": "yellow", "low": None,
 
 # Widths of columns.
 INVOCATION = (12, 7, 4, 10, 13, 19)
+TRACE = (35, 10, 8, 21)
 CHANGE = (8, 28, 37)
 ACTION = (26, 5, 6, 34)
 
@@ -31,7 +32,9 @@ def show(addendum: Addendum) -> None:
 def show_news(addendum: Addendum, before: Addendum) -> None:
     """What a later pass brought that the one before had not."""
     new = {artifact: len(addendum.entries(artifact))
-           for artifact in ("execution-logs", "audit-events", "role-activity", "traces") if addendum.asked(artifact)}
+           for artifact in ("execution-logs", "audit-events", "role-activity") if addendum.asked(artifact)}
+    if addendum.asked("traces"):
+        new["traces"] = len(addendum.traces())
     screen.fact("new", ", ".join(f"{artifact}: {screen.amount(count, 'record')}" for artifact, count in new.items()))
     for record in addendum.entries("role-activity"):
         screen.fact("late", f"{_time(record['eventTime'])} {_action(record)} from {screen.clean(record['sourceIPAddress'])}",
@@ -74,21 +77,20 @@ def _role_activity(addendum: Addendum) -> None:
 
 
 def _traces(addendum: Addendum) -> None:
-    traces = addendum.entries("traces")
+    traces = addendum.traces()
     _title("What was traced", screen.amount(len(traces), "trace"))
-    known = {row["trace_id"]: row for row in addendum.invocations() if row["trace_id"]}
-    for trace in traces:
-        text = str(trace)
-        row = next((row for trace_id, row in known.items() if trace_id in text), None)
-        screen.line(f"   {'of the invocation at ' + _time(row['started_at']) if row else 'of no invocation in the log'}")
+    rows = {row["trace_id"]: row for row in addendum.invocations() if row["trace_id"]}
+    _cells(TRACE, "trace", "duration", "segments", "invocation at", style="dim")
+    for trace_id, trace in sorted(traces.items(), key=lambda item: rows.get(item[0], {}).get("started_at", "")):
+        duration = trace.get("summary", {}).get("Duration", 0) * 1000
+        _cells(TRACE, trace_id, f"{duration:.1f} ms", str(len(trace.get("trace", {}).get("Segments", []))),
+               _time(rows[trace_id]["started_at"]) if trace_id in rows else "none that the log has")
 
 
 def _integrity(addendum: Addendum) -> None:
-    [acquisition] = [a for a in addendum.manifest["acquisitions"] if a["request"]["artifact"] == "trail-integrity"]
-    _title("Whether the trail is whole", acquisition["result"]["outcome"])
-    for name, value in (addendum.summary("trail-integrity") or {}).items():
-        if isinstance(value, (int, str)) and not isinstance(value, bool):
-            screen.line(f"   {screen.clean(name.replace('_', ' ')):<28} {screen.clean(value)}"[:screen.WIDTH])
+    report = addendum.summary("trail-integrity", "report") or {"judgement": "nothing proven", "verdict": ""}
+    _title("Whether the trail itself is whole", report["judgement"])
+    screen.fact("digests", screen.clean(report["verdict"]))
 
 
 def _findings(findings: list[dict]) -> None:

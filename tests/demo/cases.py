@@ -110,9 +110,17 @@ class Addendum:
         """The invocations that the log tells of."""
         return self._lines("execution-logs", r"invocations-\d{4}")
 
-    def summary(self, artifact: str) -> dict | None:
-        found = self._exhibits(artifact, "summary")
+    def summary(self, artifact: str, name: str = "summary") -> dict | None:
+        found = self._exhibits(artifact, name)
         return json.loads(self.case.path(found[0]).read_bytes()) if found else None
+
+    def traces(self) -> dict[str, dict]:
+        """By id: the `summary` and the `trace` with its segments."""
+        traces: dict[str, dict] = {}
+        for entry in self.entries("traces"):
+            for what, item in entry.items():
+                traces.setdefault(item.get("Id", ""), {})[what] = item
+        return traces
 
     def marks(self, rule: str) -> list[dict]:
         """What of the role's activity this rule marked."""

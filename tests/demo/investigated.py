@@ -1,5 +1,7 @@
 """What the demo promises of an investigation, each checked against what the account itself knows."""
 
+import json
+
 from demo import screen, stolen, trail, victim
 from demo.attacker import ADDRESS, USER
 from demo.cases import Addendum
@@ -84,10 +86,12 @@ def the_late_record_came_once(first: Addendum, second: Addendum, late: dict) -> 
 
 
 def the_traces_are_there(addendum: Addendum) -> Promise:
-    """Every trace that the log names; what they are is their own text."""
+    """Every trace that the log names, and no other; each with its segments, which name the function."""
     named = {row["trace_id"] for row in addendum.invocations() if row["trace_id"]}
-    kept = " ".join(str(trace) for trace in addendum.entries("traces"))
-    return (bool(named) and all(trace_id in kept for trace_id in named),
+    traces = addendum.traces()
+    segments = {trace_id: json.dumps(trace.get("trace", {}).get("Segments", [])) for trace_id, trace in traces.items()}
+    return (bool(named) and named == traces.keys() and all("summary" in trace for trace in traces.values())
+            and all(trace_id in text and victim.NAME in text for trace_id, text in segments.items()),
             f"The {screen.amount(len(named), 'trace')} that the log names are in it: tracing was on from the first seal.")
 
 
@@ -101,8 +105,9 @@ def the_files_say_more(addendum: Addendum, uses: list[stolen.Use]) -> Promise:
 
 
 def the_trail_is_whole(addendum: Addendum) -> Promise:
-    outcomes = [acquisition["result"]["outcome"] for acquisition in addendum.manifest["acquisitions"]
-                if acquisition["request"]["artifact"] == "trail-integrity"]
-    bad = [finding for finding in addendum.findings if finding["severity"] in ("medium", "high", "critical")
-           and any(proof["exhibit"].startswith("trail-integrity") for proof in finding["proof"])]
-    return outcomes == ["acquired"] and not bad, "The trail's digests hold: these files are what CloudTrail delivered."
+    report = addendum.summary("trail-integrity", "report") or {"judgement": "", "deviation_count": 0, "log_files_intact": 0,
+                                                              "log_files_listed": 0}
+    intact = report["log_files_intact"]
+    return (report["judgement"] == "holds" and 0 < intact == report["log_files_listed"] and not report["deviation_count"],
+            f"The trail itself was not altered, as far as its digests reach: they are CloudTrail's, and all {intact} log files "
+            "that they list are as delivered.")

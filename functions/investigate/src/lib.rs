@@ -339,6 +339,10 @@ impl Investigator {
             return Ok(None);
         }
         let observer = investigation.observer(request, carried);
-        conclude(desk, &task, &plan.earlier, observer).await
+        let earlier = match Investigation::stands_alone(request.artifact) {
+            true => &[],
+            false => plan.earlier.as_slice(),
+        };
+        conclude(desk, &task, earlier, observer).await
     }
 }

@@ -17,6 +17,7 @@ mod trail_account;
 mod trail_body;
 mod trail_bucket;
 mod trail_files;
+mod trail_integrity;
 
 pub use facts::Facts;
 pub use pace::Pace;
@@ -56,6 +57,7 @@ const ARTIFACTS: &[Artifact] = &[
     audit_events::ARTIFACT,
     role_activity::BASELINE,
     role_activity::ARTIFACT,
+    trail_integrity::ARTIFACT,
 ];
 
 #[allow(dead_code)] // while the artifacts are being written
@@ -157,6 +159,11 @@ impl Investigation {
     /// Whether a later pass over the same window need not ask again: what was before it stays.
     pub fn is_settled(artifact: ArtifactKind) -> bool {
         artifact == ArtifactKind::RoleBaseline
+    }
+
+    /// Whether every pass over a window makes it anew: a check says how things are when it is made.
+    pub fn stands_alone(artifact: ArtifactKind) -> bool {
+        artifact == ArtifactKind::TrailIntegrity
     }
 
     /// Puts what a concluded request carries with the rest.

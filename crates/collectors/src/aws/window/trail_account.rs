@@ -31,10 +31,13 @@ pub(super) enum Fault {
     Deleted,
 }
 
+/// An object's bytes and metadata.
+pub(super) type Stored = (Vec<u8>, BTreeMap<String, String>);
+
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// By bucket and key: the bytes and the metadata.
-    pub(super) objects: BTreeMap<(String, String), (Vec<u8>, BTreeMap<String, String>)>,
+    /// By bucket and key.
+    pub(super) objects: BTreeMap<(String, String), Stored>,
     /// What DescribeTrails answers.
     pub(super) trails: Vec<Value>,
     /// What ListPublicKeys answers, by Region.

@@ -424,10 +424,14 @@ pub(super) struct Object {
 }
 
 impl Object {
-    /// Whether it is a file, no folder's own mark, and of the time that matters.
+    /// Whether it holds anything, and is of the time that matters.
     pub(super) fn is_wanted(&self, span: &Span) -> bool {
-        let is_file = !self.key.ends_with('/') && self.size_bytes > 0;
-        is_file && self.time().is_none_or(|time| span.contains(time))
+        self.size_bytes > 0 && self.is_of(span)
+    }
+
+    /// Whether it is a file, no folder's own mark, and of the time that matters.
+    pub(super) fn is_of(&self, span: &Span) -> bool {
+        !self.key.ends_with('/') && self.time().is_none_or(|time| span.contains(time))
     }
 
     /// The time in its name, else when it was stored: whoever puts a file there under a name of
@@ -438,7 +442,7 @@ impl Object {
 }
 
 /// The time in `ACCOUNT_CloudTrail_REGION_YYYYMMDDTHHMMZ_UNIQUE.json.gz`.
-fn named_at(key: &str) -> Option<Timestamp> {
+pub(super) fn named_at(key: &str) -> Option<Timestamp> {
     let (_, name) = key.rsplit_once('/')?;
     let stamp = name.split('_').nth(3)?;
     let time = DateTime::strptime("%Y%m%dT%H%MZ", stamp).ok()?;

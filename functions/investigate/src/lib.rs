@@ -18,7 +18,9 @@ pub use settings::Settings;
 use collectors::aws::Regions;
 use collectors::aws::window::{Carried, Investigation, Pace, Scope};
 use collectors::{Concluded, Desk, conclude, concluded, read_on};
-use evidence::{CaseId, Finding, Manifest, Request, ResourceKind, SealedCase, Window, keys};
+use evidence::{
+    CaseId, Finding, Manifest, Request, ResourceKind, SealedCase, Trigger, Window, keys,
+};
 use function::{Attempt, Notice};
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -223,7 +225,7 @@ impl Investigator {
         let clients = self.regions.of(region).ok_or_else(|| {
             InvestigateError::BadInput(format!("{region:?} is no Region that could be asked"))
         })?;
-        Ok(Investigation::new(
+        let investigation = Investigation::new(
             clients,
             self.regions.clone(),
             Arc::clone(&self.pace),
@@ -235,7 +237,11 @@ impl Investigator {
                 tampered_at: plan.tampered_at,
             },
         )
-        .with_trail(self.settings.trail.clone()))
+        .with_trail(self.settings.trail.clone());
+        Ok(match &manifest.trigger {
+            Trigger::CloudTrailEvent { event_id, .. } => investigation.caused_by(event_id),
+            Trigger::Person { .. } => investigation,
+        })
     }
 
     /// Reads on, several requests at a time, and concludes what is read to its end. Answers what is

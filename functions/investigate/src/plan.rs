@@ -3,7 +3,7 @@
 
 use crate::{InvestigateError, Investigator, Step};
 use collectors::aws::window::{Facts, Investigation};
-use evidence::{CaseId, Manifest, Request, SealedCase, Sha256Digest, Trigger, Window, keys};
+use evidence::{Manifest, Request, SealedCase, Sha256Digest, Trigger, Window, keys};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vault::VaultError;
@@ -187,8 +187,3 @@ fn bad_plan(key: &str, error: &serde_json::Error) -> InvestigateError {
 }
 
 const JSON: &str = "application/json";
-
-/// The key of the plan of a case's first pass, for whoever wants to know whether it has begun.
-pub fn plan_key(case: &CaseId) -> String {
-    keys::plan(case, Pass::First.as_str())
-}

@@ -38,6 +38,7 @@ pub(super) const ARTIFACT: Artifact = Artifact {
         Box::new(Changes::new(
             investigation.window,
             investigation.tampered_at,
+            investigation.event_id.as_deref(),
             &investigation.facts.roles,
         ))
     },
@@ -243,6 +244,7 @@ const MOST_PROOFS: usize = 5;
 struct Changes<'a> {
     window: Window,
     tampered_at: Option<Timestamp>,
+    event_id: Option<&'a str>,
     roles: &'a BTreeSet<String>,
     /// Entries of this pass so far: the number of the last one's line.
     lines: u64,
@@ -254,7 +256,7 @@ struct Changes<'a> {
     last: VecDeque<Change>,
     left_out: u64,
     hands: BTreeMap<String, Hand>,
-    /// What changed at the very second that the case is about: line, principal, statement.
+    /// What the case is about, or what changed at its very second: line, principal, statement.
     at_tampering: Vec<(u64, String, String)>,
     logs: Vec<Finding>,
     taken: Vec<Finding>,
@@ -348,10 +350,16 @@ impl Deeds {
 }
 
 impl<'a> Changes<'a> {
-    fn new(window: Window, tampered_at: Option<Timestamp>, roles: &'a BTreeSet<String>) -> Self {
+    fn new(
+        window: Window,
+        tampered_at: Option<Timestamp>,
+        event_id: Option<&'a str>,
+        roles: &'a BTreeSet<String>,
+    ) -> Self {
         Self {
             window,
             tampered_at,
+            event_id,
             roles,
             lines: 0,
             records: 0,
@@ -392,10 +400,14 @@ impl<'a> Changes<'a> {
     fn change(&mut self, at: Timestamp, line: Option<u64>, record: &Record) {
         let classification = trail::classify(record, &Scope::default());
         let text = |text: Option<&str>| text.map(told);
-        let is_at_tampering = self
-            .tampered_at
-            .is_some_and(|tampered_at| tampered_at.as_second() == at.as_second())
-            && classification.decision == Decision::Respond;
+        let is_at_tampering = match self.event_id {
+            Some(event_id) => record.event_id() == Some(event_id),
+            None => {
+                self.tampered_at
+                    .is_some_and(|tampered_at| tampered_at.as_second() == at.as_second())
+                    && classification.decision == Decision::Respond
+            }
+        };
         if let Some(line) = line {
             self.find(line, record, &classification, is_at_tampering);
         }
@@ -920,8 +932,21 @@ mod tests {
 
     /// What comes of records that are seen in order.
     fn observed(records: impl Iterator<Item = (Value, bool)>) -> Observed {
+        observed_of(None, records)
+    }
+
+    /// The same, in a case that the record with this id opened.
+    fn observed_of(
+        event_id: Option<&str>,
+        records: impl Iterator<Item = (Value, bool)>,
+    ) -> Observed {
         let scope = scope();
-        let mut observer = Changes::new(scope.window, scope.tampered_at, &scope.facts.roles);
+        let mut observer = Changes::new(
+            scope.window,
+            scope.tampered_at,
+            event_id,
+            &scope.facts.roles,
+        );
         for (record, is_new) in records {
             let at = record["eventTime"].as_str().unwrap().parse().unwrap();
             let entry = Entry::new(at, "", record.to_string());
@@ -973,6 +998,27 @@ mod tests {
             ("role-taken", 20),
         ];
         assert_eq!(findings, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn the_change_that_the_case_is_about_is_known_by_its_id_not_by_its_second() {
+        let change = |who: &str, id: &str| {
+            let name = "UpdateFunctionCode20150331v2";
+            let mut record = call(who, 0, "lambda", name, about("billing"));
+            record["eventTime"] = TAMPERED_AT.into();
+            record["eventID"] = id.into();
+            (record, true)
+        };
+        let records = [change("mallory", "e-1"), change("coldcase", "e-2")];
+        let principals = |event_id| {
+            let observed = observed_of(event_id, records.clone().into_iter());
+            let mut findings = observed.findings.into_iter();
+            let found = findings.find(|finding| finding.rule == "change-in-trail");
+            let told = found.unwrap().statement;
+            ["mallory", "coldcase"].map(|who| told.contains(who))
+        };
+        assert_eq!(principals(Some("e-1")), [true, false]);
+        assert_eq!(principals(None), [true, true]);
     }
 
     #[test]

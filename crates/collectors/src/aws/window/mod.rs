@@ -60,7 +60,6 @@ const ARTIFACTS: &[Artifact] = &[
     trail_integrity::ARTIFACT,
 ];
 
-#[allow(dead_code)] // while the artifacts are being written
 /// One window of one function, and all that is needed to look into it.
 pub struct Investigation {
     /// Clients of the target's Region.
@@ -77,6 +76,8 @@ pub struct Investigation {
     pub(crate) baseline: Option<Window>,
     /// When the change happened that opened the case.
     pub(crate) tampered_at: Option<Timestamp>,
+    /// The `eventID` of the record of that change; what happened in its second counts if none.
+    pub(crate) event_id: Option<String>,
     /// How fast LookupEvents may be asked; one for the whole process.
     pub(crate) pace: Arc<Pace>,
     /// Where the account's trail keeps its files; they are not read if none.
@@ -108,9 +109,16 @@ impl Investigation {
             window: scope.window,
             baseline: scope.baseline,
             tampered_at: scope.tampered_at,
+            event_id: None,
             pace,
             trail: None,
         }
+    }
+
+    /// The same, of a case that was opened by the record with this `eventID`.
+    pub fn caused_by(mut self, event_id: &str) -> Self {
+        self.event_id = Some(event_id.to_owned());
+        self
     }
 
     /// The same, with the files of the account's trail read as well.

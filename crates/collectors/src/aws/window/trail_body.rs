@@ -162,7 +162,8 @@ impl<'a> Fetching<'a> {
             Refusal::Denied(_) => {
                 inquiry.refuse(Refusal::Denied(format!(
                     "the files in s3://{}/ may not be read: {why} (the parameter TrailBucket grants \
-                     it, and TrailKeyArn where the trail is encrypted with a key of the owner's)",
+                     it, and TrailKeyArn kms:Decrypt where the trail is encrypted with a key of the \
+                     owner's)",
                     self.folder.bucket
                 )));
                 Came::Denied

@@ -1,6 +1,7 @@
 //! `coldcase activity`: what a role, a session, a key did, or what was done to a resource, according
 //! to the files of an audit trail.
 
+use crate::bucket;
 use anyhow::{Context, Result, anyhow, bail};
 use evidence::{ResourceKind, Target};
 use jiff::Timestamp;
@@ -25,8 +26,9 @@ const MAX_FOLDER_DEPTH: usize = 64;
 /// Says what a role, a session or a key did, or what was done to a resource, according to the files of
 /// a CloudTrail trail.
 ///
-/// Needs no account: files are read from directories, one by one, or from standard input, compressed
-/// (gzip) or not, as CloudTrail writes them or one record a line. Conditions may be combined; all of
+/// Files are read from directories, one by one, or from standard input, compressed (gzip) or not, as
+/// CloudTrail writes them or one record a line; that needs no account. Of s3://BUCKET/PREFIX they are
+/// read with the credentials that the AWS CLI would take. Conditions may be combined; all of
 /// them must hold.
 ///
 /// Prints one JSON document: `asked`, `scan` (what was read, and what was broken, located) and
@@ -48,6 +50,8 @@ Examples:
   coldcase activity --session billing --since 2026-11-20 --until 2026-11-21 --trail AWSLogs/ \\
     --baseline-since 2026-10-20 | jq '.summary.marks[]'
   coldcase activity --access-key ASIAEXAMPLEEXAMPLE01 --records --trail one.json.gz two.json.gz
+  coldcase activity --session billing --since 2026-11-20 \\
+    --trail s3://BUCKET/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/
   cat *.json.gz | coldcase activity --resource billing --trail -"
 )]
 pub struct Args {
@@ -67,8 +71,9 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     resource: Option<String>,
 
-    /// Where the trail's files are: directories (searched for .json.gz, .json, .ndjson and .jsonl, in
-    /// the order of their names, without CloudTrail-Digest), files, or - for standard input.
+    /// Where the trail's files are: directories or s3://BUCKET/PREFIX (searched for .json.gz, .json,
+    /// .ndjson and .jsonl, in the order of their names, without CloudTrail-Digest), files, or - for
+    /// standard input. All files are read, whatever --since says: name a prefix of the days wanted.
     #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
     trail: Vec<OsString>,
 
@@ -414,9 +419,7 @@ fn place(path: &OsString, other_files: &Arc<AtomicU64>) -> Result<Files> {
         return Ok(Box::new(std::iter::once(input)));
     }
     if let Some(url) = path.to_str().filter(|path| path.starts_with("s3://")) {
-        bail!(
-            "{url} is not read directly; copy it with `aws s3 sync {url} DIR` and pass --trail DIR"
-        );
+        return Ok(Box::new(bucket::files(url, other_files.clone())?));
     }
     let path = PathBuf::from(path);
     let metadata = fs::metadata(&path).map_err(|error| {

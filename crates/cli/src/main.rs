@@ -1,6 +1,7 @@
 //! `coldcase`: the responder's desk. One file a subcommand.
 
 mod activity;
+mod bucket;
 mod classify;
 
 use clap::{Parser, Subcommand};

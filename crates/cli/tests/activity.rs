@@ -325,9 +325,9 @@ fn nothing_readable_is_1_and_wrong_use_is_2_and_both_say_what_to_do() {
             "/no/such/place cannot be read",
         ),
         (
-            &["--session", "s", "--trail", "s3://bucket/prefix"],
+            &["--session", "s", "--trail", "s3:///prefix"],
             2,
-            "aws s3 sync s3://bucket/prefix",
+            "names no bucket",
         ),
         (&["--session", "s", "--trail", "-", "-"], 2, "once"),
         (&["--trail", "-"], 2, "--role"),

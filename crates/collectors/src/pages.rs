@@ -14,7 +14,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use vault::VaultError;
+use vault::{SMALL_BYTES, VaultError};
 
 /// The most pages that are listed of one task.
 const MOST_LISTED: usize = 100_000;
@@ -37,6 +37,9 @@ pub(crate) struct PageHead {
     pub(crate) first_ns: Option<i64>,
     /// Time of the last entry.
     pub(crate) last_ns: Option<i64>,
+    /// How long the records of all pages up to this one are together.
+    #[serde(default)]
+    pub(crate) read_bytes: u64,
     /// Whether it failed in a way that may pass.
     #[serde(skip)]
     pub(crate) transient: bool,
@@ -99,11 +102,28 @@ impl<'a> Pages<'a> {
         mut entries: Vec<Entry>,
     ) -> Result<Option<Cursor>, VaultError> {
         entries.sort_unstable();
-        entries.dedup_by(|a, b| (a.at_ns, &a.id) == (b.at_ns, &b.id));
+        entries.dedup_by(|a, b| a.is_same(b));
         head.first_ns = entries.first().map(|entry| entry.at_ns);
         head.last_ns = entries.last().map(|entry| entry.at_ns);
         let key = keys::page(self.desk.case(), self.pass, self.request, number);
-        let bytes = write(&head, &entries).map_err(|cause| unreadable(&key, &cause))?;
+        let mut bytes = write(&head, &entries).map_err(|cause| unreadable(&key, &cause))?;
+        // Readings keep their pages far below what the vault takes in one piece. What an attacker
+        // bloats all the same is cut, and told, rather than keeping the case from ever being sealed.
+        let mut left_out = 0;
+        while bytes.len() > SMALL_BYTES && !entries.is_empty() {
+            let half = entries.len() / 2;
+            left_out += entries.len() - half;
+            entries.truncate(half);
+            head.last_ns = entries.last().map(|entry| entry.at_ns);
+            head.first_ns = entries.first().map(|entry| entry.at_ns);
+            bytes = write(&head, &entries).map_err(|cause| unreadable(&key, &cause))?;
+        }
+        if left_out > 0 {
+            head.refusals.push(Refusal::Failed(format!(
+                "{left_out} records are too large to be kept, of a page of more than {SMALL_BYTES} bytes"
+            )));
+            bytes = write(&head, &entries).map_err(|cause| unreadable(&key, &cause))?;
+        }
         let put = self.desk.vault().put_once(&key, bytes, GZIP).await;
         match put {
             Ok(_) => Ok(head.next),

@@ -47,6 +47,15 @@ impl Entry {
         }
     }
 
+    /// Whether this is the other one once more: of the same time and id, and the same record, however
+    /// it is written. Whoever plants another record under the id of a real one takes its place nowhere.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let read = |raw: &str| serde_json::from_str::<Value>(raw).ok();
+        (self.at_ns, &self.id) == (other.at_ns, &other.id)
+            && (self.raw == other.raw
+                || read(&self.raw).is_some_and(|raw| Some(raw) == read(&other.raw)))
+    }
+
     /// When it happened.
     pub fn occurred_at(&self) -> Timestamp {
         Timestamp::from_nanosecond(self.at_ns.into()).unwrap_or_default()
@@ -89,6 +98,9 @@ pub(crate) struct Cursor {
 /// The most pages of one task. Whoever floods a log must not keep the case open for ever.
 const MOST_PAGES: u32 = 20_000;
 
+/// The most that is read in one task: 2 GiB of records. All of it has to be merged within one step.
+const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
 /// How often a page that fails in passing is asked for in a row before the reading is given up.
 const TRIES: u32 = 10;
 
@@ -108,8 +120,12 @@ pub struct Task<'a> {
 /// has come. Whatever was read until then is in the vault.
 pub async fn read_on(desk: &Desk, task: &Task<'_>) -> Result<bool, VaultError> {
     let pages = Pages::of(desk, task.pass, task.request);
+    let mut read_bytes = 0;
     let (mut number, mut cursor) = match pages.last().await? {
-        Some((number, head)) => (number, head.next),
+        Some((number, head)) => {
+            read_bytes = head.read_bytes;
+            (number, head.next)
+        }
         None => (0, Some(Cursor::default())),
     };
     let mut failed_in_a_row = 0;
@@ -148,10 +164,17 @@ pub async fn read_on(desk: &Desk, task: &Task<'_>) -> Result<bool, VaultError> {
         failed_in_a_row = 0;
         head.calls = std::mem::take(&mut calls);
         number += 1;
-        if number >= MOST_PAGES && page.next.is_some() {
-            let why = format!("more than {MOST_PAGES} pages; the rest is not read");
-            head.refusals.push(Refusal::Failed(why));
-            page.next = None;
+        read_bytes += page
+            .entries
+            .iter()
+            .map(|entry| entry.raw.len() as u64)
+            .sum::<u64>();
+        head.read_bytes = read_bytes;
+        let is_full = number >= MOST_PAGES || read_bytes >= MOST_BYTES;
+        if is_full && (page.next.is_some() || here.reading + 1 < task.readings.len()) {
+            head.refusals.push(Refusal::Failed(format!(
+                "more than {MOST_PAGES} pages or {MOST_BYTES} bytes; the rest is not read"
+            )));
         }
         head.next = Some(match page.next.take() {
             Some(at) => Cursor {
@@ -163,7 +186,7 @@ pub async fn read_on(desk: &Desk, task: &Task<'_>) -> Result<bool, VaultError> {
                 at: None,
             },
         })
-        .filter(|next| next.reading < task.readings.len());
+        .filter(|next| !is_full && next.reading < task.readings.len());
         // Where a parallel attempt was first, its page stands and we go on from there.
         cursor = pages.put(number, head, page.entries).await?;
     }

@@ -98,6 +98,11 @@ pub fn page(id: &CaseId, pass: &str, task: &Request, number: u32) -> String {
     format!("{}{number:06}.gz", pages(id, pass, task))
 }
 
+/// That merging a task's pages took longer than a step.
+pub fn task_slow(id: &CaseId, pass: &str, task: &Request) -> String {
+    format!("{}slow.json", pages(id, pass, task))
+}
+
 /// What came of a task.
 pub fn task_done(id: &CaseId, pass: &str, task: &Request) -> String {
     format!("{}done.json", pages(id, pass, task))

@@ -27,7 +27,7 @@ use futures_util::stream;
 use plan::Plan;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use vault::{Clock, Signer, Vault, VaultError};
@@ -90,6 +90,9 @@ pub enum InvestigateError {
     /// The input is none that this function takes.
     #[error("{0}")]
     BadInput(String),
+    /// The pass is not due: what there is to collect has not arrived.
+    #[error("{0}")]
+    TooEarly(String),
     /// There is no such case, or it is not ready.
     #[error("{0}")]
     NoCase(String),
@@ -117,6 +120,7 @@ impl InvestigateError {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::BadInput(_) => "BadInput",
+            Self::TooEarly(_) => "TooEarly",
             Self::NoCase(_) => "NoCase",
             Self::BadPlan { .. } => "BadPlan",
             Self::Vault(_) => "VaultFailed",
@@ -129,7 +133,7 @@ impl InvestigateError {
 const TIME_TO_SEAL: Duration = Duration::from_secs(30);
 
 /// How many requests are read at a time. Each holds a page, of a few megabytes at most.
-const PARALLEL: usize = 4;
+const PARALLEL: usize = 6;
 
 impl Step {
     /// Reads a step's input.
@@ -147,6 +151,7 @@ impl Investigator {
     /// Takes one step.
     pub async fn take(&self, step: Step, attempt: &Attempt) -> Result<Progress, InvestigateError> {
         let case = self.case(&step.case_id).await?;
+        self.is_due(&case, &step)?;
         let plan = self.plan(&case, &step).await?;
         let manifest = case.manifest();
         let investigation = self.investigation(manifest, &plan)?;
@@ -191,6 +196,25 @@ impl Investigator {
             "step"
         );
         Ok(progress)
+    }
+
+    /// Refuses a pass before its time: who may invoke this function could have both passes over and
+    /// done with before the attack goes on. A window that somebody names is theirs.
+    fn is_due(&self, case: &SealedCase, step: &Step) -> Result<(), InvestigateError> {
+        let wait = match (step.window, step.pass) {
+            (Some(_), _) => return Ok(()),
+            (None, Pass::First) => self.settings.settle,
+            (None, Pass::Second) => self.settings.settle + self.settings.late,
+        };
+        let sealed_at = case.manifest().sealed_at;
+        let due = sealed_at.checked_add(wait).unwrap_or(sealed_at);
+        if (self.clock)() >= due {
+            return Ok(());
+        }
+        Err(InvestigateError::TooEarly(format!(
+            "this pass over case {} is due at {due}; name a window to look into one now",
+            case.manifest().case_id
+        )))
     }
 
     /// The sealed case, once whatever comes before an investigation is sealed as well.
@@ -252,6 +276,20 @@ impl Investigator {
         investigation: &Investigation,
         plan: &Plan,
     ) -> Result<BTreeMap<Request, Concluded>, InvestigateError> {
+        // All is read before anything is concluded: what expires is not kept waiting by what is large.
+        let read: Vec<Result<_, VaultError>> = stream::iter(&plan.requests)
+            .map(async |request| {
+                let is_done = concluded(desk, &plan.pass, request).await?.is_some();
+                let task = investigation.task(&plan.pass, request);
+                Ok((is_done || read_on(desk, &task).await?).then_some(request))
+            })
+            .buffer_unordered(PARALLEL)
+            .collect()
+            .await;
+        let mut read_to_the_end = BTreeSet::new();
+        for request in read {
+            read_to_the_end.extend(request?);
+        }
         let mut done = BTreeMap::new();
         let mut carried = self.settled(desk, investigation, plan).await?;
         // What waits for others is concluded in a later round.
@@ -264,15 +302,22 @@ impl Investigator {
             };
             let (round, waiting): (Vec<&Request>, Vec<&Request>) =
                 left.iter().copied().partition(ready);
+            let all_read = round
+                .iter()
+                .all(|request| read_to_the_end.contains(request));
+            let round: Vec<&Request> = round
+                .into_iter()
+                .filter(|request| read_to_the_end.contains(request))
+                .collect();
             if round.is_empty() {
                 break;
             }
             let results: Vec<_> = stream::iter(round)
-                .map(|request| self.advance(desk, investigation, plan, request, &carried))
+                .map(|request| self.conclude(desk, investigation, plan, request, &carried))
                 .buffer_unordered(PARALLEL)
                 .collect()
                 .await;
-            let mut all_concluded = true;
+            let mut all_concluded = all_read;
             for result in results {
                 match result? {
                     Some(concluded) => {
@@ -329,7 +374,7 @@ impl Investigator {
         Ok(carried)
     }
 
-    async fn advance(
+    async fn conclude(
         &self,
         desk: &Desk,
         investigation: &Investigation,
@@ -341,9 +386,6 @@ impl Investigator {
             return Ok(Some(done));
         }
         let task = investigation.task(&plan.pass, request);
-        if !read_on(desk, &task).await? {
-            return Ok(None);
-        }
         let observer = investigation.observer(request, carried);
         let earlier = match Investigation::stands_alone(request.artifact) {
             true => &[],

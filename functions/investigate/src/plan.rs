@@ -132,7 +132,17 @@ impl Investigator {
     ) -> Result<Window, InvestigateError> {
         let bad = |error: &dyn std::fmt::Display| InvestigateError::BadInput(error.to_string());
         match named {
-            Some(window) => Window::new(window.since, window.until.min(now)).map_err(|e| bad(&e)),
+            Some(window) => {
+                let oldest = now.checked_sub(OLDEST).map_err(|e| bad(&e))?;
+                if window.since < oldest || window.since > now {
+                    return Err(InvestigateError::BadInput(format!(
+                        "a window from {} on cannot be looked into: it begins in the future, or more \
+                         than 400 days ago",
+                        window.since
+                    )));
+                }
+                Window::new(window.since, window.until.min(now)).map_err(|e| bad(&e))
+            }
             None => {
                 let (Trigger::CloudTrailEvent { occurred_at, .. }
                 | Trigger::Person { occurred_at, .. }) = &manifest.trigger;
@@ -185,5 +195,9 @@ fn bad_plan(key: &str, error: &serde_json::Error) -> InvestigateError {
         cause: error.to_string(),
     }
 }
+
+/// How long ago a window may begin: 400 days. Whatever is asked keeps less, but for a trail's files,
+/// of which each day is listed.
+const OLDEST: std::time::Duration = std::time::Duration::from_secs(400 * 86_400);
 
 const JSON: &str = "application/json";

@@ -12,6 +12,10 @@ pub struct Settings {
     pub identity: String,
     /// Regions where functions live; the stack's own first.
     pub regions: Vec<String>,
+    /// How long after the sealing of a case the first pass is due.
+    pub settle: Duration,
+    /// How long after that the second one is.
+    pub late: Duration,
     /// How long before the event the window begins.
     pub window: Duration,
     /// How much of the time before the window shows what is ordinary; none if zero.
@@ -33,6 +37,8 @@ impl Settings {
         Ok(Self {
             identity: Target::aws(&account, &region, ResourceKind::Function, name).arn(),
             regions: env.regions()?,
+            settle: seconds("COLDCASE_SETTLE_SECONDS")?,
+            late: seconds("COLDCASE_LATE_SECONDS")?,
             window: seconds("COLDCASE_WINDOW_SECONDS")?,
             baseline: seconds("COLDCASE_BASELINE_SECONDS")?,
             trail: TrailSource {

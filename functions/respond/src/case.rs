@@ -37,8 +37,9 @@ impl Responder {
             ResourceKind::Function => Some(self.tracing(&case, &work, attempt).await?),
             _ => None,
         };
-        let not_started = self.investigate(&case, &work).await?;
+        // Told before anything else can fail: whoever breaks the investigations silences no alert.
         self.tell_of(&case, tracing.as_deref()).await?;
+        let not_started = self.investigate(&case, &work).await?;
         Ok(Done::Sealed {
             envelope: keys::envelope(&id, 0),
             case_id: id,

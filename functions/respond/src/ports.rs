@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_sfn::error::ProvideErrorMetadata as _;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_smithy_types::error::display::DisplayErrorContext;
-use evidence::{CaseId, Window};
+use evidence::{CaseId, Sha256Digest, Window};
 use function::Notice;
 use serde_json::json;
 use std::time::Duration;
@@ -145,12 +145,21 @@ impl Investigations for SfnInvestigations {
         let Some(machine) = &self.state_machine_arn else {
             return Ok(());
         };
-        // An execution is named after its case: Step Functions takes a name once in 90 days.
+        // An execution is named after its case, and its window if one is named: Step Functions takes a
+        // name once in 90 days, and 80 characters of it.
+        let name = match window {
+            None => case.to_string(),
+            Some(Window { since, until }) => {
+                let mark = Sha256Digest::of(format!("{since} {until}")).short();
+                let case: String = case.to_string().chars().take(80 - 1 - mark.len()).collect();
+                format!("{case}-{mark}")
+            }
+        };
         let started = self
             .client
             .start_execution()
             .state_machine_arn(machine)
-            .name(case.to_string())
+            .name(name)
             .input(json!({ "case_id": case, "window": window }).to_string())
             .send()
             .await;

@@ -256,8 +256,10 @@ struct Changes<'a> {
     last: VecDeque<Change>,
     left_out: u64,
     hands: BTreeMap<String, Hand>,
-    /// What the case is about, or what changed at its very second: line, principal, statement.
-    at_tampering: Vec<(u64, String, String)>,
+    /// What the case is about, or what changed at its very second: line and statement.
+    at_tampering: Vec<(u64, String)>,
+    /// Who made that change, in this pass's records or an earlier one's.
+    culprit: Option<String>,
     logs: Vec<Finding>,
     taken: Vec<Finding>,
     sessions: Vec<Value>,
@@ -371,6 +373,7 @@ impl<'a> Changes<'a> {
             left_out: 0,
             hands: BTreeMap::new(),
             at_tampering: Vec::new(),
+            culprit: None,
             logs: Vec::new(),
             taken: Vec::new(),
             sessions: Vec::new(),
@@ -408,6 +411,9 @@ impl<'a> Changes<'a> {
                     && classification.decision == Decision::Respond
             }
         };
+        if is_at_tampering && self.culprit.is_none() {
+            self.culprit = Some(told(record.principal().unwrap_or("an unknown principal")));
+        }
         if let Some(line) = line {
             self.find(line, record, &classification, is_at_tampering);
         }
@@ -461,7 +467,7 @@ impl<'a> Changes<'a> {
         let of_table = classification.category.is_some();
         if is_at_tampering && self.at_tampering.len() < MOST_PROOFS {
             let statement = format!("{name} by {by}");
-            self.at_tampering.push((line, principal.clone(), statement));
+            self.at_tampering.push((line, statement));
         }
         let failed = record.error_code();
         let is_known = self.hands.contains_key(&principal);
@@ -554,7 +560,7 @@ impl<'a> Changes<'a> {
 
     fn findings(&mut self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if let (Some((_, principal, _)), Some(at)) = (self.at_tampering.first(), self.tampered_at) {
+        if let (false, Some(at)) = (self.at_tampering.is_empty(), self.tampered_at) {
             let told: Vec<&str> = self
                 .at_tampering
                 .iter()
@@ -575,6 +581,8 @@ impl<'a> Changes<'a> {
                     .map(|(line, ..)| proof(*line))
                     .collect(),
             });
+        }
+        if let Some(principal) = &self.culprit {
             if let Some(Hand { changed, .. }) = self.hands.get(principal)
                 && changed.count > 0
             {
@@ -1019,6 +1027,25 @@ mod tests {
         };
         assert_eq!(principals(Some("e-1")), [true, false]);
         assert_eq!(principals(None), [true, true]);
+    }
+
+    #[test]
+    fn what_the_same_hand_does_a_day_later_is_found_in_the_second_pass() {
+        let name = "UpdateFunctionCode20150331v2";
+        let mut first = call("mallory", 0, "lambda", name, about("billing"));
+        first["eventTime"] = TAMPERED_AT.into();
+        first["eventID"] = "e-1".into();
+        let later = call(
+            "mallory",
+            9,
+            "lambda",
+            "AddPermission20150331v2",
+            about("billing"),
+        );
+        let records = [(first, false), (later, true)];
+        let observed = observed_of(Some("e-1"), records.into_iter());
+        let rules: Vec<&str> = observed.findings.iter().map(|f| f.rule.as_str()).collect();
+        assert_eq!(rules, ["more-by-the-same-hand"]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{Artifact, Carried, Investigation};
 use crate::{Entry, Inquiry, Observer, Page, Reading, Refusal};
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsOutput;
-use evidence::{ArtifactKind, Request};
+use evidence::{ArtifactKind, Request, Window};
 use insights::Slice;
 use invocations::Invocations;
 use jiff::{SignedDuration, Timestamp};
@@ -30,7 +30,8 @@ pub(super) const ARTIFACT: Artifact = Artifact {
         "logs:GetQueryResults",
     ],
     requests: |investigation| {
-        let groups = investigation.facts.log_groups.keys();
+        // Whoever configures the function or publishes versions of it names groups.
+        let groups = investigation.facts.log_groups.keys().take(MOST_GROUPS);
         groups
             .map(|group| Request::one(ArtifactKind::ExecutionLogs, group.as_str()))
             .collect()
@@ -44,16 +45,42 @@ fn readings<'a>(
     investigation: &'a Investigation,
     request: &'a Request,
 ) -> Vec<Box<dyn Reading + 'a>> {
-    let group = request.selector.as_deref();
-    group
-        .map(|group| -> Box<dyn Reading + 'a> {
-            Box::new(LogGroupReading {
-                investigation,
-                group,
-            })
+    let Some(group) = request.selector.as_deref() else {
+        return Vec::new();
+    };
+    let reading = |window| -> Box<dyn Reading + 'a> {
+        Box::new(LogGroupReading {
+            investigation,
+            group,
+            window,
         })
+    };
+    nearest_first(investigation)
         .into_iter()
+        .map(reading)
         .collect()
+}
+
+/// The window from shortly before the change on, then what was before. A log is read in order of time:
+/// where there is more of it than a case can hold, what is left out is what tells least.
+fn nearest_first(investigation: &Investigation) -> Vec<Window> {
+    let window = investigation.window;
+    let near = investigation
+        .tampered_at
+        .and_then(|changed_at| changed_at.checked_sub(SHORTLY_BEFORE).ok());
+    match near {
+        Some(near) if window.contains(near) && near > window.since => vec![
+            Window {
+                since: near,
+                until: window.until,
+            },
+            Window {
+                since: window.since,
+                until: near,
+            },
+        ],
+        _ => vec![window],
+    }
 }
 
 fn observer<'a>(
@@ -71,6 +98,12 @@ fn observer<'a>(
     Box::new(Invocations::of(group, investigation.window, whole))
 }
 
+/// How long before the change what is read first begins.
+const SHORTLY_BEFORE: SignedDuration = SignedDuration::from_hours(1);
+
+/// The most log groups that are read.
+const MOST_GROUPS: usize = 20;
+
 /// A token for the next page lives 24 hours (API reference of FilterLogEvents).
 const TOKEN_LIVES: SignedDuration = SignedDuration::from_hours(23);
 
@@ -78,6 +111,7 @@ const TOKEN_LIVES: SignedDuration = SignedDuration::from_hours(23);
 struct LogGroupReading<'a> {
     investigation: &'a Investigation,
     group: &'a str,
+    window: Window,
 }
 
 /// Where a reading goes on.
@@ -138,11 +172,11 @@ impl LogGroupReading<'_> {
     /// The window's first and last millisecond. CloudWatch Logs counts in whole ones, so that of
     /// the window's beginning belongs to it.
     fn first_ms(&self) -> i64 {
-        self.investigation.window.since.as_millisecond()
+        self.window.since.as_millisecond()
     }
 
     fn last_ms(&self) -> i64 {
-        self.investigation.window.until.as_millisecond()
+        self.window.until.as_millisecond()
     }
 
     /// Looks at the group and says how it can be read, if it can.
@@ -260,7 +294,7 @@ impl LogGroupReading<'_> {
             .and_then(SignedDuration::try_from_hours)
             .and_then(|kept| inquiry.now().checked_sub(kept).ok());
         if let (Some(before), Some(days)) = (expired_before, retention_days)
-            && before > self.investigation.window.since
+            && before > self.window.since
         {
             inquiry.refuse(Refusal::Failed(format!(
                 "lines before {before} have expired: the group keeps {days} days"

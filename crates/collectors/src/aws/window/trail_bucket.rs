@@ -183,6 +183,18 @@ pub(super) async fn find(
     }
     for delivery in deliveries {
         let mut found = folders(investigation, inquiry, &delivery, kind).await;
+        // Reading a bucket that nobody named is not granted: a gap to know of, and no refusal of the
+        // account's that drowns the others.
+        if source.bucket.is_none()
+            && let Some(Refusal::Denied(_)) = inquiry.last_refusal()
+        {
+            inquiry.take_back();
+            inquiry.refuse(Refusal::Failed(format!(
+                "the trail's files in s3://{} are not read, and so no data events: the parameter \
+                 TrailBucket does not name the bucket",
+                delivery.bucket
+            )));
+        }
         found.retain(|folder| wanted.is_none_or(|wanted| wanted.contains(&folder.region)));
         place.folders.append(&mut found);
     }

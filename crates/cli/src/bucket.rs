@@ -96,6 +96,9 @@ enum Next {
     End,
 }
 
+/// A file on its way.
+type Fetched = JoinHandle<Result<GetObjectOutput, Box<GetError>>>;
+
 /// A listing as it goes on.
 pub struct Listing {
     client: Client,
@@ -106,7 +109,7 @@ pub struct Listing {
     keys: VecDeque<String>,
     next: Next,
     /// Asked for, the next first.
-    ahead: VecDeque<(String, JoinHandle<Result<GetObjectOutput, Box<GetError>>>)>,
+    ahead: VecDeque<(String, Fetched)>,
     other_files: Arc<AtomicU64>,
 }
 

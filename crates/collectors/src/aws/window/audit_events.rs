@@ -582,29 +582,28 @@ impl<'a> Changes<'a> {
                     .collect(),
             });
         }
-        if let Some(principal) = &self.culprit {
-            if let Some(Hand { changed, .. }) = self.hands.get(principal)
-                && changed.count > 0
-            {
-                findings.push(Finding {
-                    rule: "more-by-the-same-hand".to_owned(),
-                    statement: format!(
-                        "{principal}, who made the change that the case is about, made {} more in \
+        if let Some(principal) = &self.culprit
+            && let Some(Hand { changed, .. }) = self.hands.get(principal)
+            && changed.count > 0
+        {
+            findings.push(Finding {
+                rule: "more-by-the-same-hand".to_owned(),
+                statement: format!(
+                    "{principal}, who made the change that the case is about, made {} more in \
                          the window: {}",
-                        changed.count,
-                        changed.told()
-                    ),
-                    severity: changed
-                        .worst
-                        .map_or(Severity::Info, |(severity, _)| severity),
-                    confidence: Confidence::High,
-                    technique: changed
-                        .worst
-                        .and_then(|(_, technique)| technique)
-                        .map(str::to_owned),
-                    proof: changed.lines.iter().map(|line| proof(*line)).collect(),
-                });
-            }
+                    changed.count,
+                    changed.told()
+                ),
+                severity: changed
+                    .worst
+                    .map_or(Severity::Info, |(severity, _)| severity),
+                confidence: Confidence::High,
+                technique: changed
+                    .worst
+                    .and_then(|(_, technique)| technique)
+                    .map(str::to_owned),
+                proof: changed.lines.iter().map(|line| proof(*line)).collect(),
+            });
         }
         let denied = self.hands.iter().filter(|(_, hand)| hand.denied.count > 0);
         for (principal, Hand { denied, .. }) in denied.take(MOST_FINDINGS) {

@@ -195,7 +195,16 @@ pub(super) async fn find(
                 delivery.bucket
             )));
         }
+        let is_any = !found.is_empty();
         found.retain(|folder| wanted.is_none_or(|wanted| wanted.contains(&folder.region)));
+        if let (true, true, Some(wanted)) = (is_any, found.is_empty(), wanted) {
+            let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+            inquiry.refuse(Refusal::Absent(format!(
+                "s3://{} holds files of other Regions than {}",
+                delivery.bucket,
+                wanted.join(" and ")
+            )));
+        }
         place.folders.append(&mut found);
     }
     if place.folders.len() > MOST_FOLDERS {

@@ -705,3 +705,44 @@ async fn a_query_takes_any_name_as_a_text() {
     insta::assert_snapshot!(query.about.replace(" AND ", "\nAND "));
     assert!(query.about.matches('\'').count().is_multiple_of(2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn only_the_regions_that_are_asked_for_are_read() {
+    let account = TrailAccount::new();
+    for region in [REGION, "us-east-1", "ap-south-1"] {
+        let record = record(region, "2026-01-02T00:00:00Z");
+        account.deliver(BUCKET, region, "20260102T0000", "a", &[record]);
+    }
+    let investigation = account.investigation(scope(), source());
+    let request = Request::whole(ArtifactKind::AuditEvents);
+    for (regions, found) in [
+        (&["us-east-1", REGION][..], &[REGION, "us-east-1"][..]),
+        (&["us-west-2"], &[]),
+    ] {
+        let regions = regions.iter().map(|region| (*region).to_owned());
+        let files = TrailFiles::new(&investigation, window(), [of_role()]).unwrap();
+        let task = Task {
+            target: &investigation.target,
+            pass: "first",
+            request: &request,
+            readings: vec![files.in_regions(regions.collect()).boxed()],
+        };
+        let (concluded, kept) = carry_out(&task, Box::new(Unobserved)).await;
+        let lines: Vec<String> = kept
+            .values()
+            .flat_map(|text| text.lines())
+            .map(str::to_owned)
+            .collect();
+        let mut got = ids(&lines);
+        got.sort();
+        assert_eq!(got, found);
+        if found.is_empty() {
+            assert!(
+                outcome(&concluded)
+                    .1
+                    .contains("other Regions than us-west-2"),
+                "{concluded:?}"
+            );
+        }
+    }
+}

@@ -78,10 +78,15 @@ pub async fn invoke(account: &Account, payload: &Value) -> Value {
 /// itself, nobody may but the responder.
 pub const REDRIVE: &str = "RedrivePrincipalArn=arn:aws:iam::111122223333:user/administrator";
 
-/// The responder's own power in this process. The role's trust is opened for it: for accounts of
-/// one's own only.
+/// The responder's own power in this process.
 pub async fn as_responder(account: &Account) -> aws_config::SdkConfig {
-    let role = account.output("RoleArn");
+    as_role(account, "RoleArn", &account.output("FunctionName")).await
+}
+
+/// The power of the role that this output of the stack names, in a session of this name. The role's
+/// trust is opened for it: for accounts of one's own only.
+pub async fn as_role(account: &Account, output: &str, session: &str) -> aws_config::SdkConfig {
+    let role = account.output(output);
     let trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"AWS": format!("arn:aws:iam::{}:root", account.account)}}]});
@@ -96,7 +101,7 @@ pub async fn as_responder(account: &Account) -> aws_config::SdkConfig {
         .unwrap();
     let administrator = account.config().await;
     let credentials = aws_config::sts::AssumeRoleProvider::builder(role)
-        .session_name(account.output("FunctionName"))
+        .session_name(session)
         .configure(&administrator)
         .build()
         .await;

@@ -10,6 +10,8 @@ mod events;
 mod evidence_locked;
 mod investigate;
 mod investigate_crash;
+mod investigate_large;
+mod investigate_permissions;
 mod investigate_window;
 mod large;
 mod noise;

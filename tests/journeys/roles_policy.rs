@@ -1,4 +1,4 @@
-//! The responder's own policy with one action less.
+//! A role's own policy with an action less.
 #![allow(clippy::unwrap_used)]
 
 use coldcase_tests::Account;
@@ -34,29 +34,15 @@ impl RolePolicy {
 
     /// Takes the action out of the statements that `of` names by their id.
     pub async fn without(&self, action: &str, of: fn(&str) -> bool) {
+        self.without_all(&[action], of).await;
+    }
+
+    /// Takes several actions out of the statements that `of` names by their id.
+    pub async fn without_all(&self, actions: &[&str], of: fn(&str) -> bool) {
         let mut document = self.document.clone();
-        let mut taken = 0;
-        for statement in document["Statement"].as_array_mut().unwrap() {
-            if statement["Effect"] != "Allow" || !of(statement["Sid"].as_str().unwrap()) {
-                continue;
-            }
-            match &mut statement["Action"] {
-                Value::Array(actions) => {
-                    let before = actions.len();
-                    actions.retain(|known| known != action);
-                    taken += before - actions.len();
-                    if actions.is_empty() {
-                        actions.push("none:None".into());
-                    }
-                }
-                only if *only == action => {
-                    *only = "none:None".into();
-                    taken += 1;
-                }
-                _ => {}
-            }
+        for action in actions {
+            take_out(&mut document, action, of);
         }
-        assert!(taken > 0, "the role does not have {action}");
         self.put(&document).await;
     }
 
@@ -71,6 +57,31 @@ impl RolePolicy {
         let put = put.policy_document(document.to_string());
         put.send().await.unwrap();
     }
+}
+
+fn take_out(document: &mut Value, action: &str, of: fn(&str) -> bool) {
+    let mut taken = 0;
+    for statement in document["Statement"].as_array_mut().unwrap() {
+        if statement["Effect"] != "Allow" || !of(statement["Sid"].as_str().unwrap()) {
+            continue;
+        }
+        match &mut statement["Action"] {
+            Value::Array(actions) => {
+                let before = actions.len();
+                actions.retain(|known| known != action);
+                taken += before - actions.len();
+                if actions.is_empty() {
+                    actions.push("none:None".into());
+                }
+            }
+            only if *only == action => {
+                *only = "none:None".into();
+                taken += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(taken > 0, "the role does not have {action}");
 }
 
 /// Whether a statement is there to read what is preserved, not to keep it, to be fed or to change.

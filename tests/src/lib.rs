@@ -107,11 +107,16 @@ impl Account {
                 "the functions are not built: run `make build` first"
             );
         }
+        self.outputs = self.deploy_beside("coldcase", "../template.yaml", parameters);
+    }
+
+    /// Deploys another template, named from this package's folder; its outputs.
+    pub fn deploy_beside(&self, stack: &str, template: &str, parameters: &[&str]) -> Value {
         let mut deploy = python();
         deploy
-            .args(["-m", "account", "deploy", "--stack", "coldcase"])
+            .args(["-m", "account", "deploy", "--stack", stack])
             .args(["--endpoint", &self.endpoint])
-            .args(["--template", "../template.yaml"]);
+            .args(["--template", template]);
         for parameter in parameters {
             deploy.args(["--parameter", parameter]);
         }
@@ -121,7 +126,7 @@ impl Account {
             "the template cannot be deployed: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        self.outputs = serde_json::from_slice(&output.stdout).unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// The account of all tests that leave the stack as it was.

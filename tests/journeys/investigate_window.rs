@@ -101,6 +101,8 @@ impl Stage {
             ("AWS_REGION", &self.target.region),
             ("COLDCASE_ACCOUNT", &self.target.account),
             ("COLDCASE_REGIONS", &self.target.region),
+            ("COLDCASE_SETTLE_SECONDS", "900"),
+            ("COLDCASE_LATE_SECONDS", "86400"),
             ("COLDCASE_WINDOW_SECONDS", "3600"),
             ("COLDCASE_BASELINE_SECONDS", BASELINE_SECONDS),
             ("COLDCASE_TRAIL_LIMIT_BYTES", "1000000000"),

@@ -101,8 +101,8 @@ impl Stage {
             ("AWS_REGION", &self.target.region),
             ("COLDCASE_ACCOUNT", &self.target.account),
             ("COLDCASE_REGIONS", &self.target.region),
-            ("COLDCASE_SETTLE_SECONDS", "900"),
-            ("COLDCASE_LATE_SECONDS", "86400"),
+            ("COLDCASE_SETTLE_SECONDS", "0"),
+            ("COLDCASE_LATE_SECONDS", "0"),
             ("COLDCASE_WINDOW_SECONDS", "3600"),
             ("COLDCASE_BASELINE_SECONDS", BASELINE_SECONDS),
             ("COLDCASE_TRAIL_LIMIT_BYTES", "1000000000"),
@@ -614,7 +614,8 @@ impl Vault for Struck {
 async fn of_a_log_group_deleted_half_way_what_was_read_is_kept_and_the_rest_told() {
     let stage = Stage::set("us-east-1").await;
     let at = |minutes| stage.window.since + SignedDuration::from_mins(minutes);
-    stage.write([(at(70), "kept"), (at(140), "lost"), (at(210), "lost")]);
+    // What is nearest to the change is read first.
+    stage.write([(at(70), "lost"), (at(140), "kept"), (at(210), "kept")]);
     let vault = stage.vault().await;
     let step = stage.step(Pass::First);
     stage
@@ -637,14 +638,14 @@ async fn of_a_log_group_deleted_half_way_what_was_read_is_kept_and_the_rest_told
     let struck = Arc::new(struck);
     let first = stage.finish(struck.clone(), &step).await;
     assert!(struck.done.load(Ordering::Relaxed));
-    assert_eq!(messages(&*vault, &first, &stage.logs()).await, ["kept"]);
+    assert_eq!(
+        messages(&*vault, &first, &stage.logs()).await,
+        ["kept", "kept"]
+    );
     let Outcome::Partial { why } = &result(&first, &stage.logs()).result else {
         panic!("{:?}", result(&first, &stage.logs()));
     };
-    assert!(
-        why.contains("the log group was deleted while it was read"),
-        "{why}"
-    );
+    assert!(why.contains("deleted while it was read"), "{why}");
     stage.is_sound(&*vault).await;
     // The second pass finds it gone, and takes nothing away from the first.
     let second = stage

@@ -86,6 +86,12 @@ pub trait Reading: Send + Sync {
     /// each, and what was refused; its replies are not kept. Where a call failed in passing, the
     /// page is thrown away and asked for again.
     async fn page(&self, inquiry: &mut Inquiry<'_>, cursor: Option<&Value>) -> Page;
+
+    /// Whether this reads on in the very thing that the reading before it read. If that is not there
+    /// any more, it is lost, not absent.
+    fn reads_on(&self) -> bool {
+        false
+    }
 }
 
 /// Where a task goes on: which of its readings, and where in it.
@@ -164,6 +170,13 @@ pub async fn read_on(desk: &Desk, task: &Task<'_>) -> Result<bool, VaultError> {
         failed_in_a_row = 0;
         head.calls = std::mem::take(&mut calls);
         number += 1;
+        if reading.reads_on() && read_bytes > 0 {
+            for refusal in &mut head.refusals {
+                if let Refusal::Absent(why) = refusal {
+                    *refusal = Refusal::Failed(format!("deleted while it was read: {why}"));
+                }
+            }
+        }
         read_bytes += page
             .entries
             .iter()

@@ -374,16 +374,26 @@ impl S3Vault {
             .mode(mode.into())
             .retain_until_date(DateTime::from_secs(until.second))
             .build();
-        self.client
+        let extended = self
+            .client
             .put_object_retention()
             .bucket(&self.bucket)
             .key(key)
             .set_version_id(there.version_id().map(str::to_owned))
             .retention(retention)
             .send()
-            .await
-            .map(|_| ())
-            .map_err(|error| unavailable("s3:PutObjectRetention", key, &error))
+            .await;
+        let Err(error) = extended else {
+            return Ok(());
+        };
+        // A parallel attempt that began a moment later may have extended it further in between; S3
+        // refuses to shorten a lock.
+        let looked = self.head(key).await?;
+        let later = looked.as_ref().and_then(locked);
+        if later.is_some_and(|later| later.second >= until.second) {
+            return Ok(());
+        }
+        Err(unavailable("s3:PutObjectRetention", key, &error))
     }
 
     /// The content is under its key already: proves it, and extends its lock.

@@ -48,15 +48,17 @@ fn readings<'a>(
     let Some(group) = request.selector.as_deref() else {
         return Vec::new();
     };
-    let reading = |window| -> Box<dyn Reading + 'a> {
+    let reading = |(part, window)| -> Box<dyn Reading + 'a> {
         Box::new(LogGroupReading {
             investigation,
             group,
             window,
+            part,
         })
     };
     nearest_first(investigation)
         .into_iter()
+        .enumerate()
         .map(reading)
         .collect()
 }
@@ -112,6 +114,8 @@ struct LogGroupReading<'a> {
     investigation: &'a Investigation,
     group: &'a str,
     window: Window,
+    /// Which of the window's parts this is.
+    part: usize,
 }
 
 /// Where a reading goes on.
@@ -155,6 +159,10 @@ struct Looked {
 
 #[async_trait]
 impl Reading for LogGroupReading<'_> {
+    fn reads_on(&self) -> bool {
+        self.part > 0
+    }
+
     async fn page(&self, inquiry: &mut Inquiry<'_>, cursor: Option<&Value>) -> Page {
         let stage = cursor.and_then(|cursor| Stage::deserialize(cursor).ok());
         match stage {

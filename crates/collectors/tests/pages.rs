@@ -114,6 +114,9 @@ impl Stage {
             assert_eq!(evidence::Sha256Digest::of(&bytes), exhibit.sha256);
             stored.extend_from_slice(&bytes);
         }
+        if stored.is_empty() {
+            return Vec::new();
+        }
         let mut text = String::new();
         let mut file = MultiGzDecoder::new(stored.as_slice());
         file.read_to_string(&mut text).unwrap();

@@ -12,6 +12,7 @@
 //! requests/REQUEST.json                   when a responder's request came in: a repeated one reopens the same case
 //! windows/CASE/PASS/plan.json             what a pass over a window sets out to collect; written once, before the first page
 //! windows/CASE/PASS/TASK/NNNNNN.gz        one page as the provider gave it, and where the next one begins
+//! windows/CASE/PASS/TASK/slow.json        that merging its pages took longer than a step; the next attempt ends with what it has
 //! windows/CASE/PASS/TASK/done.json        what came of a task once its pages are exhibits
 //! attempts/YYYY/MM/DD/EVENT.json          events that are recorded only: failed calls, lesser changes
 //! tracing/FUNCTION/REVISION.json          written before tracing is turned on: tells our own event from an attacker's

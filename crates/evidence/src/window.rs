@@ -1,5 +1,6 @@
 //! A stretch of time that is looked into.
 
+use crate::digest::Sha256Digest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,11 @@ impl Window {
             return Err(BadWindow { since, until });
         }
         Ok(Self { since, until })
+    }
+
+    /// Twelve hexadecimal digits that tell this window from others, for names.
+    pub fn mark(&self) -> String {
+        Sha256Digest::of(format!("{} {}", self.since, self.until)).short()
     }
 
     /// Whether `time` lies in it.

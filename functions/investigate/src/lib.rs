@@ -27,7 +27,7 @@ use futures_util::stream;
 use plan::Plan;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use vault::{Clock, Signer, Vault, VaultError};
@@ -134,6 +134,16 @@ const TIME_TO_SEAL: Duration = Duration::from_secs(30);
 
 /// How many requests are read at a time. Each holds a page, of a few megabytes at most.
 const PARALLEL: usize = 6;
+
+/// How far a request has come in a step.
+enum Reached {
+    /// It was concluded before.
+    Concluded(Box<Concluded>),
+    /// All of it is read.
+    End,
+    /// The deadline came first.
+    Deadline,
+}
 
 impl Step {
     /// Reads a step's input.
@@ -276,39 +286,43 @@ impl Investigator {
         investigation: &Investigation,
         plan: &Plan,
     ) -> Result<BTreeMap<Request, Concluded>, InvestigateError> {
+        let mut done = BTreeMap::new();
+        let mut carried = self.settled(desk, investigation, plan).await?;
+        let mut keep = |carried: &mut Carried, concluded: Concluded| {
+            Investigation::carry(carried, &concluded);
+            done.insert(concluded.acquisition.request.clone(), concluded);
+        };
         // All is read before anything is concluded: what expires is not kept waiting by what is large.
-        let read: Vec<Result<_, VaultError>> = stream::iter(&plan.requests)
+        let reached: Vec<_> = stream::iter(&plan.requests)
             .map(async |request| {
-                let is_done = concluded(desk, &plan.pass, request).await?.is_some();
-                let task = investigation.task(&plan.pass, request);
-                Ok((is_done || read_on(desk, &task).await?).then_some(request))
+                (
+                    request,
+                    self.reach(desk, investigation, plan, request).await,
+                )
             })
             .buffer_unordered(PARALLEL)
             .collect()
             .await;
-        let mut read_to_the_end = BTreeSet::new();
-        for request in read {
-            read_to_the_end.extend(request?);
+        let (mut left, mut cut_off) = (Vec::new(), Vec::new());
+        for (request, reached) in reached {
+            match reached? {
+                Reached::Concluded(concluded) => keep(&mut carried, *concluded),
+                Reached::End => left.push(request),
+                Reached::Deadline => cut_off.push(request),
+            }
         }
-        let mut done = BTreeMap::new();
-        let mut carried = self.settled(desk, investigation, plan).await?;
         // What waits for others is concluded in a later round.
-        let mut left: Vec<&Request> = plan.requests.iter().collect();
-        while !left.is_empty() {
-            let ready = |request: &&Request| {
-                let after = investigation.after(request);
-                let missing = |waiting: &Request| after.contains(&waiting.artifact);
-                !left.iter().any(|waiting| missing(waiting))
+        loop {
+            let is_open = |artifact| {
+                let mut open = left.iter().chain(&cut_off);
+                open.any(|request| request.artifact == artifact)
+            };
+            let is_ready = |request: &&Request| {
+                let mut after = investigation.after(request).iter();
+                !after.any(|artifact| is_open(*artifact))
             };
             let (round, waiting): (Vec<&Request>, Vec<&Request>) =
-                left.iter().copied().partition(ready);
-            let all_read = round
-                .iter()
-                .all(|request| read_to_the_end.contains(request));
-            let round: Vec<&Request> = round
-                .into_iter()
-                .filter(|request| read_to_the_end.contains(request))
-                .collect();
+                left.iter().copied().partition(is_ready);
             if round.is_empty() {
                 break;
             }
@@ -317,22 +331,33 @@ impl Investigator {
                 .buffer_unordered(PARALLEL)
                 .collect()
                 .await;
-            let mut all_concluded = all_read;
+            left = waiting;
             for result in results {
                 match result? {
-                    Some(concluded) => {
-                        Investigation::carry(&mut carried, &concluded);
-                        done.insert(concluded.acquisition.request.clone(), concluded);
-                    }
-                    None => all_concluded = false,
+                    Some(concluded) => keep(&mut carried, concluded),
+                    None => left.clear(),
                 }
             }
-            if !all_concluded {
-                break;
-            }
-            left = waiting;
         }
         Ok(done)
+    }
+
+    /// Reads a request on, unless it is concluded already.
+    async fn reach(
+        &self,
+        desk: &Desk,
+        investigation: &Investigation,
+        plan: &Plan,
+        request: &Request,
+    ) -> Result<Reached, VaultError> {
+        if let Some(concluded) = concluded(desk, &plan.pass, request).await? {
+            return Ok(Reached::Concluded(Box::new(concluded)));
+        }
+        let task = investigation.task(&plan.pass, request);
+        Ok(match read_on(desk, &task).await? {
+            true => Reached::End,
+            false => Reached::Deadline,
+        })
     }
 
     /// What earlier passes over the same window found.
@@ -374,6 +399,7 @@ impl Investigator {
         Ok(carried)
     }
 
+    /// Makes exhibits of a request that is read to its end; none if the deadline came first.
     async fn conclude(
         &self,
         desk: &Desk,
@@ -382,9 +408,6 @@ impl Investigator {
         request: &Request,
         carried: &Carried,
     ) -> Result<Option<Concluded>, VaultError> {
-        if let Some(done) = concluded(desk, &plan.pass, request).await? {
-            return Ok(Some(done));
-        }
         let task = investigation.task(&plan.pass, request);
         let observer = investigation.observer(request, carried);
         let earlier = match Investigation::stands_alone(request.artifact) {

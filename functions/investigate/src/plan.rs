@@ -3,7 +3,7 @@
 
 use crate::{InvestigateError, Investigator, Step};
 use collectors::aws::window::{Facts, Investigation};
-use evidence::{Manifest, Request, SealedCase, Sha256Digest, Trigger, Window, keys};
+use evidence::{Manifest, Request, SealedCase, Trigger, Window, keys};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vault::VaultError;
@@ -51,10 +51,7 @@ impl Pass {
 pub(crate) fn name_of(pass: Pass, window: Option<Window>) -> String {
     match window {
         None => pass.as_str().to_owned(),
-        Some(Window { since, until }) => {
-            let mark = Sha256Digest::of(format!("{since} {until}"));
-            format!("{}-{}", pass.as_str(), mark.short())
-        }
+        Some(window) => format!("{}-{}", pass.as_str(), window.mark()),
     }
 }
 

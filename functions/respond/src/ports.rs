@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_sfn::error::ProvideErrorMetadata as _;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_smithy_types::error::display::DisplayErrorContext;
-use evidence::{CaseId, Sha256Digest, Window};
+use evidence::{CaseId, Window};
 use function::Notice;
 use serde_json::json;
 use std::time::Duration;
@@ -149,8 +149,8 @@ impl Investigations for SfnInvestigations {
         // name once in 90 days, and 80 characters of it.
         let name = match window {
             None => case.to_string(),
-            Some(Window { since, until }) => {
-                let mark = Sha256Digest::of(format!("{since} {until}")).short();
+            Some(window) => {
+                let mark = window.mark();
                 let case: String = case.to_string().chars().take(80 - 1 - mark.len()).collect();
                 format!("{case}-{mark}")
             }

@@ -45,7 +45,8 @@ const MOST_FOLDERS: usize = 200;
 pub struct TrailSource {
     /// The bucket that it delivers to; looked for through CloudTrail if none.
     pub bucket: Option<String>,
-    /// What stands before `AWSLogs/` in that bucket, without a slash at its end; empty if nothing.
+    /// What stands before `AWSLogs/` in that bucket, with or without a slash at its end; empty if
+    /// nothing.
     pub prefix: String,
     /// The most that is read of it to answer one question, in bytes as stored (compressed).
     pub limit_bytes: u64,

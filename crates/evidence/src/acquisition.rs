@@ -68,6 +68,8 @@ pub enum ArtifactKind {
     RoleActivity,
     /// Whether the trail's own files are as CloudTrail wrote them.
     TrailIntegrity,
+    /// What examining the rest of the case brought: contents, components, differences, the timeline.
+    Examination,
 }
 
 impl ArtifactKind {
@@ -102,6 +104,7 @@ impl ArtifactKind {
             Self::RoleBaseline => "role-baseline",
             Self::RoleActivity => "role-activity",
             Self::TrailIntegrity => "trail-integrity",
+            Self::Examination => "examination",
         }
     }
 }

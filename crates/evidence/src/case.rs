@@ -4,7 +4,7 @@ use crate::acquisition::Acquisition;
 use crate::canonical::canonical_json;
 use crate::case_id::CaseId;
 use crate::digest::Sha256Digest;
-use crate::finding::Finding;
+use crate::finding::{Finding, Verdict};
 use crate::manifest::{CustodyAction, CustodyEntry, Manifest, Responder};
 use crate::seal::{self, BadSeal, Envelope, Signature, Statement};
 use crate::target::Target;
@@ -42,6 +42,7 @@ impl OpenCase {
                 sealed_at: opened_at,
                 acquisitions: Vec::new(),
                 findings: Vec::new(),
+                verdict: None,
                 custody: vec![opened],
             },
         }
@@ -70,6 +71,11 @@ impl OpenCase {
     /// Takes down a finding.
     pub fn find(&mut self, finding: Finding) {
         self.manifest.findings.push(finding);
+    }
+
+    /// Says what the case comes to.
+    pub fn conclude(&mut self, verdict: Verdict) {
+        self.manifest.verdict = Some(verdict);
     }
 
     /// Takes down who did what.
@@ -192,6 +198,7 @@ impl SealedCase {
                 sealed_at: opened_at,
                 acquisitions: Vec::new(),
                 findings: Vec::new(),
+                verdict: None,
                 custody: Vec::new(),
                 ..self.manifest.clone()
             },

@@ -39,6 +39,9 @@ pub struct Proof {
     pub path: Option<String>,
     /// A line, counted from 1.
     pub line: Option<u64>,
+    /// What stands there: at most what the rule matched, bounded, and nothing of an environment's values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<String>,
 }
 
 /// A statement with its proof.
@@ -54,6 +57,28 @@ pub struct Finding {
     pub confidence: Confidence,
     /// MITRE ATT&CK technique id, where one fits.
     pub technique: Option<String>,
+    /// What to do next, in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
     /// Where to check it.
     pub proof: Vec<Proof>,
+}
+
+/// What a case comes to, as far as is known when it is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// One line for people: what changed, by whom, from where, how bad, how sure. No secrets.
+    pub line: String,
+    /// How bad the worst of it is.
+    pub severity: Severity,
+    /// How sure.
+    pub confidence: Confidence,
+    /// What changed, one entry each, the most telling first.
+    pub changed: Vec<String>,
+    /// Who changed it, as CloudTrail's record names them; none if no record says.
+    pub by: Option<String>,
+    /// From which address.
+    pub from: Option<String>,
+    /// Whether a deployer that the owner trusts made the change, as and where it usually does.
+    pub expected: bool,
 }

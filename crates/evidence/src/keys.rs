@@ -14,6 +14,10 @@
 //! windows/CASE/PASS/TASK/NNNNNN.gz        one page as the provider gave it, and where the next one begins
 //! windows/CASE/PASS/TASK/slow.json        that merging its pages took longer than a step; the next attempt ends with what it has
 //! windows/CASE/PASS/TASK/done.json        what came of a task once its pages are exhibits
+//! examinations/CASE/PASS/NAME.DIGEST12.EXT what examining a case brought; written by a function that can write nothing else
+//! examinations/CASE/PASS/result.json      the findings and the verdict of an examination; last, nothing is read without it
+//! baselines/FUNCTION/NNNNNN.json          a function as it was known to be good; the highest number is the latest
+//! baselines/mark-key                      the key of the marks that environment values are compared by
 //! attempts/YYYY/MM/DD/EVENT.json          events that are recorded only: failed calls, lesser changes
 //! tracing/FUNCTION/REVISION.json          written before tracing is turned on: tells our own event from an attacker's
 //! ```
@@ -41,6 +45,43 @@ pub fn exhibit(id: &CaseId, name: &str, sha256: &Sha256Digest, extension: &str) 
     let name = file_name(name, 80);
     format!("cases/{id}/exhibits/{name}.{}.{extension}", sha256.short())
 }
+
+/// Something that the examination after `pass` made of a case.
+pub fn examined(
+    id: &CaseId,
+    pass: &str,
+    name: &str,
+    sha256: &Sha256Digest,
+    extension: &str,
+) -> String {
+    let name = file_name(name, 80);
+    format!(
+        "examinations/{id}/{}/{name}.{}.{extension}",
+        file_name(pass, 64),
+        sha256.short()
+    )
+}
+
+/// What an examination came to.
+pub fn examination(id: &CaseId, pass: &str) -> String {
+    format!("examinations/{id}/{}/result.json", file_name(pass, 64))
+}
+
+/// All records of a function as it was known to be good.
+pub fn baselines(function: &Target) -> String {
+    format!(
+        "baselines/{}/",
+        Sha256Digest::of(function.arn_unqualified())
+    )
+}
+
+/// One record of a function as it was known to be good, counted from 1.
+pub fn baseline(function: &Target, number: u32) -> String {
+    format!("{}{number:06}.json", baselines(function))
+}
+
+/// The key of the marks that environment values are compared by.
+pub const MARK_KEY: &str = "baselines/mark-key";
 
 /// The manifest with this sequence number; 0 is the case itself.
 pub fn manifest(id: &CaseId, sequence: u32) -> String {

@@ -28,7 +28,7 @@ pub use case::{Draft, OpenCase, SealedCase};
 pub use case_id::{BadCaseId, CaseId};
 pub use digest::{BadDigest, Sha256Digest};
 pub use file_name::file_name;
-pub use finding::{Confidence, Finding, Proof, Severity};
+pub use finding::{Confidence, Finding, Proof, Severity, Verdict};
 pub use manifest::{CustodyAction, CustodyEntry, Manifest, Responder};
 pub use seal::{BadSeal, Envelope, PAYLOAD_TYPE, STATEMENT_TYPE, Signature, pre_authentication};
 pub use target::{BadArn, Partition, Provider, ResourceKind, Target};

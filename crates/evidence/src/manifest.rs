@@ -3,7 +3,7 @@
 use crate::acquisition::{Acquisition, Exhibit};
 use crate::case_id::CaseId;
 use crate::digest::Sha256Digest;
-use crate::finding::Finding;
+use crate::finding::{Finding, Verdict};
 use crate::target::Target;
 use crate::trigger::Trigger;
 use crate::window::Window;
@@ -44,6 +44,18 @@ pub enum CustodyAction {
         /// The window.
         #[serde(flatten)]
         window: Window,
+    },
+    /// What was collected was examined.
+    Examined {
+        /// After which pass: tells one addendum of a case from another.
+        pass: String,
+    },
+    /// A responder accepted the change: what the function is now counts as good.
+    ChangeAccepted {
+        /// Who says so, in their own words.
+        by: String,
+        /// Why.
+        reason: String,
     },
     /// X-Ray tracing of the target was turned on.
     TracingTurnedOn {
@@ -105,6 +117,9 @@ pub struct Manifest {
     pub acquisitions: Vec<Acquisition>,
     /// What was noticed.
     pub findings: Vec<Finding>,
+    /// What it all comes to; in addenda that examined something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
     /// Who did what.
     pub custody: Vec<CustodyEntry>,
 }

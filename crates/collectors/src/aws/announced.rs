@@ -31,7 +31,9 @@ impl Announced<'_> {
             severity: Severity::High,
             confidence: Confidence::High,
             technique: Some(self.technique.to_owned()),
+            advice: None,
             proof: vec![Proof {
+                excerpt: None,
                 exhibit: exhibit.name.clone(),
                 path: None,
                 line: None,

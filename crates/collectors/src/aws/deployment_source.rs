@@ -191,7 +191,9 @@ async fn keep_image(aws: &Aws, inquiry: &mut Inquiry<'_>, uri: &str, image: Imag
             severity: Severity::Medium,
             confidence: Confidence::High,
             technique: Some("T1525".to_owned()),
+            advice: None,
             proof: vec![Proof {
+                excerpt: None,
                 exhibit: inquiry.name(),
                 path: None,
                 line: None,

@@ -500,6 +500,7 @@ impl<'a> Changes<'a> {
                     severity,
                     confidence: Confidence::High,
                     technique: Some(technique.to_owned()),
+                    advice: None,
                     proof: vec![proof(line)],
                 },
             );
@@ -552,6 +553,7 @@ impl<'a> Changes<'a> {
                     confidence: Confidence::High,
                     // Valid Accounts: Cloud Accounts.
                     technique: Some("T1078.004".to_owned()),
+                    advice: None,
                     proof: vec![proof(line)],
                 },
             );
@@ -575,6 +577,7 @@ impl<'a> Changes<'a> {
                 severity: Severity::Info,
                 confidence: Confidence::High,
                 technique: None,
+                advice: None,
                 proof: self
                     .at_tampering
                     .iter()
@@ -602,6 +605,7 @@ impl<'a> Changes<'a> {
                     .worst
                     .and_then(|(_, technique)| technique)
                     .map(str::to_owned),
+                advice: None,
                 proof: changed.lines.iter().map(|line| proof(*line)).collect(),
             });
         }
@@ -624,6 +628,7 @@ impl<'a> Changes<'a> {
                     .worst
                     .and_then(|(_, technique)| technique)
                     .map(str::to_owned),
+                advice: None,
                 proof: denied.lines.iter().map(|line| proof(*line)).collect(),
             });
         }
@@ -713,6 +718,7 @@ fn note(findings: &mut Vec<Finding>, finding: Finding) {
 
 fn proof(line: u64) -> Proof {
     Proof {
+        excerpt: None,
         exhibit: ENTRIES.to_owned(),
         path: None,
         line: Some(line),

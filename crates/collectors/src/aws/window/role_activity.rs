@@ -166,7 +166,9 @@ impl Observer for During {
                 severity: mark.severity,
                 confidence: mark.confidence,
                 technique: mark.technique.clone(),
+                advice: None,
                 proof: vec![Proof {
+                    excerpt: None,
                     exhibit: "summary".to_owned(),
                     path: Some(format!("/marks/{place}")),
                     line: None,

@@ -243,7 +243,9 @@ fn without_digests(asked: &Asked) -> Observed {
         severity: Severity::Medium,
         confidence: Confidence::Medium,
         technique: Some(REMOVAL.to_owned()),
+        advice: None,
         proof: vec![Proof {
+            excerpt: None,
             exhibit: crate::ENTRIES.to_owned(),
             path: None,
             line: Some(1),
@@ -334,9 +336,11 @@ fn findings(report: &TrailIntegrity) -> Vec<Finding> {
             severity,
             confidence: Confidence::High,
             technique: Some(technique.to_owned()),
+            advice: None,
             proof: of_kind
                 .iter()
                 .map(|(number, _)| Proof {
+                    excerpt: None,
                     exhibit: "report".to_owned(),
                     path: Some(format!("/deviations/{number}")),
                     line: None,

@@ -1,0 +1,28 @@
+//! What is in a package, a layer, an image: opened as hostile input, listed, identified, compared,
+//! judged. Pure: no SDK, no runtime, no clock, no environment; bytes come in through [`Source`].
+//!
+//! A reader's path: a [`Source`] is opened and read once from beginning to end ([`Source::read`]);
+//! every file in it becomes a [`File`] of the [`Contents`], and passes the [`Observer`]s on its way:
+//! those that recognise [`components`], those that check [`integrity`], those that look for
+//! [`indicators`]. What is odd about the archive itself is an [`Irregularity`] and never an end.
+
+mod contents;
+mod limits;
+
+pub use contents::{Contents, File, Irregularity, Kind, Oddity};
+pub use limits::Limits;
+
+/// Looks at files as they pass.
+pub trait Observer {
+    /// One file, in the order of the archive; called once for every regular file.
+    fn file(&mut self, file: &File, content: Content<'_>);
+}
+
+/// The bytes of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Content<'a> {
+    /// Its beginning, up to [`Limits::held_bytes`].
+    pub bytes: &'a [u8],
+    /// Whether that is all of it.
+    pub is_whole: bool,
+}

@@ -4,6 +4,7 @@
 //! responder's disk, [`MemoryVault`] for tests. One suite (`tests/contract.rs`) holds all of them
 //! to it. [`seal`] turns a draft manifest into a sealed case in any of them; [`check`] verifies one.
 
+mod amend;
 mod check;
 mod directory;
 mod flow;
@@ -13,6 +14,7 @@ mod s3;
 mod seal;
 mod signer;
 
+pub use amend::{MOST_ADDENDA, amend};
 pub use check::{Checked, Report, Verdict, check};
 pub use directory::DirectoryVault;
 pub use memory::MemoryVault;

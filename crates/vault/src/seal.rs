@@ -1,7 +1,7 @@
 //! From a draft to a sealed case: the order of the writes, and how a cut-off attempt is finished.
 
 use crate::signer::PublicPart;
-use crate::{BadSignature, SignError, Signer, Vault, VaultError, verify};
+use crate::{BadSignature, MOST_ADDENDA, SignError, Signer, Vault, VaultError, verify};
 use evidence::{BadSeal, CaseId, Draft, SealedCase, Signature, keys};
 
 const JSON: &str = "application/json";
@@ -45,6 +45,12 @@ pub enum SealError {
         /// How it fails.
         cause: BadSignature,
     },
+    /// What was to be sealed cannot be written down.
+    #[error("the manifest cannot be drawn up: {0}")]
+    Draft(BadSeal),
+    /// The case has as many addenda as a case may have.
+    #[error("case {0} has {MOST_ADDENDA} addenda; open a new case")]
+    Full(CaseId),
 }
 
 /// Seals a draft: manifest, digests, signature, public key, and last the envelope, whose presence

@@ -6,9 +6,7 @@ use collectors::Concluded;
 use evidence::{CustodyAction, Finding, Manifest, Request, Responder, SealedCase, Severity, keys};
 use function::{Attempt, Notice, line, subject, word};
 use std::collections::BTreeMap;
-
-/// The most addenda that one case has: a responder may look into many windows.
-const MOST_ADDENDA: u32 = 1000;
+use vault::SealError;
 
 impl Investigator {
     /// Seals what a pass brought as the next addendum of the case; twice is once.
@@ -19,17 +17,8 @@ impl Investigator {
         done: BTreeMap<Request, Concluded>,
         attempt: &Attempt,
     ) -> Result<SealedCase, InvestigateError> {
-        let id = &case.manifest().case_id;
-        let mut last = case.clone();
-        // Whoever else adds to this case at the same time takes a number first: try the next one.
-        for sequence in 1..MOST_ADDENDA {
-            if let Some(addendum) = vault::sealed(&*self.vault, id, sequence).await? {
-                if is_of(addendum.manifest(), &plan.pass) {
-                    return Ok(addendum);
-                }
-                last = addendum;
-                continue;
-            }
+        let is_ours = |manifest: &Manifest| is_of(manifest, &plan.pass);
+        let draw = |last: &SealedCase| {
             let mut addendum = last.amend(self.identity(attempt), (self.clock)());
             for concluded in done.values() {
                 addendum.record(concluded.acquisition.clone());
@@ -42,16 +31,14 @@ impl Investigator {
                 window: plan.window,
             };
             addendum.custody(collected, (self.clock)());
-            let draft = addendum.draft((self.clock)())?;
-            let sealed = vault::seal(&*self.vault, &*self.signer, draft).await?;
-            if is_of(sealed.manifest(), &plan.pass) {
-                return Ok(sealed);
-            }
-            last = sealed;
-        }
-        Err(InvestigateError::BadInput(format!(
-            "case {id} has {MOST_ADDENDA} addenda; open a new case"
-        )))
+            addendum.draft((self.clock)())
+        };
+        let sealed = vault::amend(&*self.vault, &*self.signer, case, is_ours, draw).await;
+        sealed.map_err(|error| match error {
+            // Another try would end the same.
+            SealError::Full(_) => InvestigateError::BadInput(error.to_string()),
+            error => error.into(),
+        })
     }
 
     fn identity(&self, attempt: &Attempt) -> Responder {

@@ -11,8 +11,8 @@ use evidence::{
 use futures_util::future::join_all;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use vault::{
-    LocalSigner, Opened, Receipt, SealError, Signer as _, Source, Vault, VaultError, check, seal,
-    sealed, unfinished,
+    LocalSigner, Opened, Receipt, SealError, Signer as _, Source, Vault, VaultError, amend, check,
+    seal, sealed, unfinished,
 };
 
 /// What every place has to hold of cases.
@@ -22,6 +22,7 @@ pub async fn all(place: &Place) {
     an_attempt_cut_off_anywhere_is_finished_by_the_next(place).await;
     another_signer_is_told(place).await;
     addenda_form_a_chain(place).await;
+    many_addenda_at_once_each_get_a_number_once(place).await;
 }
 
 fn responder(attempt: &str) -> Responder {
@@ -236,6 +237,47 @@ pub async fn addenda_form_a_chain(place: &Place) {
     }
     assert_eq!(case.manifest().sequence, 3);
     let report = check(vault, &id, Some(&pem)).await;
+    assert!(report.is_sound(), "{report}");
+}
+
+/// Parallel attempts at several addenda of one case: each is there once, and the chain holds.
+pub async fn many_addenda_at_once_each_get_a_number_once(place: &Place) {
+    let signer = std::sync::Arc::new(LocalSigner::ephemeral().unwrap());
+    let first = draft(&*place.vault, &format!("{} amend", place.run), "one").await;
+    let case = seal(&*place.vault, &*signer, first).await.unwrap();
+    let at = "2026-11-23T04:00:00Z".parse().unwrap();
+    let attempts = (0..9).map(|n| {
+        let (place, signer, case) = (place.clone(), signer.clone(), case.clone());
+        tokio::spawn(async move {
+            let pass = format!("pass {}", n % 3);
+            let examined = evidence::CustodyAction::Examined { pass };
+            let is_ours = |manifest: &evidence::Manifest| {
+                let mut custody = manifest.custody.iter();
+                custody.any(|entry| entry.action == examined)
+            };
+            let draw = |last: &SealedCase| {
+                let mut addendum = last.amend(responder(&n.to_string()), at);
+                addendum.custody(examined.clone(), at);
+                addendum.draft(at)
+            };
+            amend(&*place.vault, &*signer, &case, is_ours, draw)
+                .await
+                .unwrap()
+        })
+    });
+    let addenda: Vec<SealedCase> = join_all(attempts)
+        .await
+        .into_iter()
+        .map(|addendum| addendum.unwrap())
+        .collect();
+    for (n, addendum) in addenda.iter().enumerate() {
+        assert_eq!(*addendum, addenda[n % 3]);
+    }
+    let id = &case.manifest().case_id;
+    assert!(sealed(&*place.vault, id, 3).await.unwrap().is_some());
+    assert!(sealed(&*place.vault, id, 4).await.unwrap().is_none());
+    let pem = signer.public_key_pem().await.unwrap();
+    let report = check(&*place.vault, id, Some(&pem)).await;
     assert!(report.is_sound(), "{report}");
 }
 

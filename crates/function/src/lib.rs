@@ -11,11 +11,11 @@ pub use attempt::Attempt;
 pub use environment::{BadSetting, Environment};
 pub use log::log;
 pub use notice::{Notice, line, subject, word};
-pub use sealing::Sealing;
+pub use sealing::{Keeping, Sealing};
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use collectors::aws::http_client;
 use std::time::Duration;
+use vault::http_client;
 
 /// How the SDK asks: over one HTTP stack, patiently, slower where an account's rate is used up.
 pub async fn sdk_config() -> SdkConfig {

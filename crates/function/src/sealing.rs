@@ -2,31 +2,27 @@
 
 use crate::{BadSetting, Environment};
 use aws_config::SdkConfig;
-use collectors::aws::s3_client;
 use std::sync::Arc;
-use vault::{BadLockMode, Clock, KmsSigner, Lock, S3Vault};
+use vault::{BadLockMode, Clock, KmsSigner, Lock, S3Vault, s3_client};
 
-/// The settings of a stack's vault and signer.
+/// The settings of a stack's vault.
 #[derive(Clone, Debug)]
-pub struct Sealing {
-    /// Where evidence goes.
+pub struct Keeping {
+    /// Where evidence is.
     pub bucket: String,
     /// The KMS key that encrypts it.
     pub bucket_key: Option<String>,
-    /// The KMS key that signs.
-    pub signing_key: String,
     /// Object Lock.
     pub lock: Lock,
 }
 
-impl Sealing {
+impl Keeping {
     /// As the environment says.
     pub fn from_environment(environment: &Environment) -> Result<Self, BadSetting> {
         let mode = environment.text("COLDCASE_LOCK_MODE")?;
         Ok(Self {
             bucket: environment.text("COLDCASE_BUCKET")?,
             bucket_key: environment.optional("COLDCASE_BUCKET_KEY"),
-            signing_key: environment.text("COLDCASE_SIGNING_KEY")?,
             lock: Lock {
                 mode: mode.parse().map_err(|error: BadLockMode| BadSetting {
                     name: "COLDCASE_LOCK_MODE",
@@ -46,6 +42,46 @@ impl Sealing {
             self.lock,
             Arc::clone(clock),
         )
+    }
+}
+
+/// The settings of a stack's vault and signer.
+#[derive(Clone, Debug)]
+pub struct Sealing {
+    /// Where evidence goes.
+    pub bucket: String,
+    /// The KMS key that encrypts it.
+    pub bucket_key: Option<String>,
+    /// The KMS key that signs.
+    pub signing_key: String,
+    /// Object Lock.
+    pub lock: Lock,
+}
+
+impl Sealing {
+    /// As the environment says.
+    pub fn from_environment(environment: &Environment) -> Result<Self, BadSetting> {
+        let Keeping {
+            bucket,
+            bucket_key,
+            lock,
+        } = Keeping::from_environment(environment)?;
+        Ok(Self {
+            bucket,
+            bucket_key,
+            signing_key: environment.text("COLDCASE_SIGNING_KEY")?,
+            lock,
+        })
+    }
+
+    /// The vault.
+    pub fn vault(&self, config: &SdkConfig, clock: &Clock) -> S3Vault {
+        let keeping = Keeping {
+            bucket: self.bucket.clone(),
+            bucket_key: self.bucket_key.clone(),
+            lock: self.lock,
+        };
+        keeping.vault(config, clock)
     }
 
     /// The signer.

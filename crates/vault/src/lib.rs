@@ -6,6 +6,7 @@
 
 mod amend;
 mod check;
+mod connection;
 mod directory;
 mod flow;
 mod key;
@@ -16,6 +17,7 @@ mod signer;
 
 pub use amend::{MOST_ADDENDA, amend};
 pub use check::{Checked, Report, Verdict, check};
+pub use connection::{http_client, s3_client};
 pub use directory::DirectoryVault;
 pub use memory::MemoryVault;
 pub use s3::{BadLockMode, Clock, Lock, LockMode, PART_BYTES, PERMISSIONS, Permission, S3Vault};

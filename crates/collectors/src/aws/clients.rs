@@ -1,15 +1,7 @@
 //! The services' clients of one Region, over one HTTP stack.
 
 use aws_config::SdkConfig;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-
-/// The HTTP client that every SDK client shares: hyper 1 and rustls with ring.
-pub fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .build_https()
-}
+pub use vault::{http_client, s3_client};
 
 /// The clients that the collectors ask through. Cheap to clone.
 #[derive(Clone)]
@@ -119,14 +111,6 @@ fn in_region(config: &SdkConfig, region: &str) -> SdkConfig {
         .to_builder()
         .region(aws_config::Region::new(region.to_owned()))
         .build()
-}
-
-/// A client for S3. Path-style addresses are for endpoints that are no AWS hosts.
-pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
-    let config = aws_sdk_s3::config::Builder::from(config)
-        .force_path_style(config.endpoint_url().is_some())
-        .build();
-    aws_sdk_s3::Client::from_conf(config)
 }
 
 #[cfg(test)]

@@ -28,12 +28,13 @@ pub fn subject(what: &str, target: &Target) -> String {
 }
 
 /// One line of text that an attacker may have chosen: no control characters, no other ends of a
-/// line, no tricks of direction, bounded.
+/// line, no tricks of direction, nothing that cannot be seen, bounded.
 pub fn line(text: &str, longest: usize) -> String {
     text.chars()
         .take(longest)
         .map(|c| match c {
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => '?',
+            '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => '?',
             c if c.is_control() => '?',
             c => c,
         })

@@ -1,6 +1,5 @@
 //! Whether a case is what was sealed: every signature, every link of the chain, every byte.
 
-use crate::flow::Flow;
 use crate::signer::PublicPart;
 use crate::{Vault, VaultError, verify};
 use evidence::{
@@ -308,7 +307,7 @@ impl Check<'_> {
         let known = self.measured.get(key).copied();
         let measured = match known {
             Some(measured) => Ok(measured),
-            None => self.measure(key, *size_bytes).await,
+            None => crate::measure(self.vault, key, *size_bytes).await,
         };
         match measured {
             Ok((found, size)) => {
@@ -330,14 +329,6 @@ impl Check<'_> {
             }
             Err(error) => self.bad(key, "digest", error),
         }
-    }
-
-    async fn measure(&self, key: &str, size_bytes: u64) -> Result<(Sha256Digest, u64), VaultError> {
-        let measured = Flow::of(self.vault.open(key).await?, size_bytes)?
-            .measure()
-            .await
-            .map_err(crate::reading("read", key))?;
-        Ok((measured.sha256, measured.size_bytes))
     }
 
     fn good(&mut self, key: &str, what: &'static str) {

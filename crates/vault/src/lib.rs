@@ -92,6 +92,20 @@ fn small(key: &str, size_bytes: u64) -> Result<(), VaultError> {
     })
 }
 
+/// Reads what is under `key` to its end, keeping nothing: the SHA-256 and the size that it really has.
+/// More than `limit_bytes` is [`VaultError::TooLarge`].
+pub async fn measure(
+    vault: &dyn Vault,
+    key: &str,
+    limit_bytes: u64,
+) -> Result<(Sha256Digest, u64), VaultError> {
+    let measured = flow::Flow::of(vault.open(key).await?, limit_bytes)?
+        .measure()
+        .await
+        .map_err(reading("read", key))?;
+    Ok((measured.sha256, measured.size_bytes))
+}
+
 /// What breaks while the vault's own bytes are read is the vault's failure, no source's.
 fn reading(call: &'static str, key: &str) -> impl Fn(VaultError) -> VaultError {
     move |error| match error {

@@ -3,7 +3,10 @@
 use crate::plan::Plan;
 use crate::{InvestigateError, Investigator};
 use collectors::Concluded;
-use evidence::{CustodyAction, Finding, Manifest, Request, Responder, SealedCase, Severity, keys};
+use evidence::{
+    BadSeal, CustodyAction, Draft, Finding, Manifest, Request, Responder, SealedCase, Severity,
+    keys,
+};
 use function::{Attempt, Notice, line, subject, word};
 use std::collections::BTreeMap;
 use vault::SealError;
@@ -33,6 +36,16 @@ impl Investigator {
             addendum.custody(collected, (self.clock)());
             addendum.draft((self.clock)())
         };
+        self.amend(case, is_ours, draw).await
+    }
+
+    /// Seals the next addendum of a case; twice is once.
+    pub(crate) async fn amend(
+        &self,
+        case: &SealedCase,
+        is_ours: impl Fn(&Manifest) -> bool + Send,
+        draw: impl Fn(&SealedCase) -> Result<Draft, BadSeal> + Send,
+    ) -> Result<SealedCase, InvestigateError> {
         let sealed = vault::amend(&*self.vault, &*self.signer, case, is_ours, draw).await;
         sealed.map_err(|error| match error {
             // Another try would end the same.
@@ -41,7 +54,7 @@ impl Investigator {
         })
     }
 
-    fn identity(&self, attempt: &Attempt) -> Responder {
+    pub(crate) fn identity(&self, attempt: &Attempt) -> Responder {
         Responder {
             program: "coldcase".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,14 +3,20 @@
 //! The state machine of `infra/investigation.asl.json` calls this function step by step. A step
 //! reads on where the last one stopped and stops before its time is up ([`Investigator::take`]);
 //! once everything that the [`plan`] asks for is concluded, an addendum is sealed
-//! ([`addendum`]). Every step may run again, in any number of attempts at once: the vault decides
+//! ([`addendum`]). What the examining function found, which cannot sign, is sealed here as well
+//! ([`examination`]). Every step may run again, in any number of attempts at once: the vault decides
 //! which one's words stand.
 
 mod addendum;
+mod announcement;
+mod asff;
+mod examination;
+mod examined;
 mod permissions;
 mod plan;
 mod settings;
 
+pub use examination::Examination;
 pub use permissions::PERMISSIONS;
 pub use plan::Pass;
 pub use settings::Settings;
@@ -61,6 +67,15 @@ pub struct Step {
     pub window: Option<Window>,
 }
 
+/// What the function is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// To take a step of a pass.
+    Collect(Step),
+    /// To seal what an examination came to.
+    Seal(Examination),
+}
+
 const fn first() -> Pass {
     Pass::First
 }
@@ -80,8 +95,14 @@ pub struct Progress {
     pub addendum: Option<String>,
     /// How many acquisitions ended in each outcome.
     pub outcomes: BTreeMap<String, usize>,
+    /// The name of the pass, as examinations are asked for by.
+    pub pass: String,
     /// What a person should be told now, if anything.
     pub notice: Option<Notice>,
+    /// The detail of the event for other automation, once an examination is sealed.
+    pub event: Option<Value>,
+    /// The same as a finding of Security Hub.
+    pub finding: Option<Value>,
 }
 
 /// Why a step could not be taken. Taking it again may help, which the state machine does.
@@ -145,6 +166,44 @@ enum Reached {
     Deadline,
 }
 
+impl Order {
+    /// Reads the function's input.
+    pub fn read(payload: Value) -> Result<Self, InvestigateError> {
+        if payload.get("examination").is_none() {
+            return Step::read(payload).map(Self::Collect);
+        }
+        let examination = serde_json::from_value(payload);
+        examination.map(Self::Seal).map_err(|error| {
+            InvestigateError::BadInput(format!(
+                "{error}; to have an examination sealed, ask with \
+                 {{\"case_id\": \"20260102T030405Z-…\", \"examination\": \"sealed\"}}"
+            ))
+        })
+    }
+}
+
+impl Progress {
+    /// Nothing is left to do: this addendum is what a pass ended in.
+    pub(crate) fn sealed(addendum: &SealedCase, pass: &str) -> Self {
+        let manifest = addendum.manifest();
+        let outcomes = manifest.outcomes().into_iter();
+        Self {
+            case_id: manifest.case_id.clone(),
+            again: false,
+            concluded: manifest.acquisitions.len(),
+            requests: manifest.acquisitions.len(),
+            addendum: Some(keys::envelope(&manifest.case_id, manifest.sequence)),
+            outcomes: outcomes
+                .map(|(outcome, count)| (outcome.to_owned(), count))
+                .collect(),
+            pass: pass.to_owned(),
+            notice: None,
+            event: None,
+            finding: None,
+        }
+    }
+}
+
 impl Step {
     /// Reads a step's input.
     pub fn read(payload: Value) -> Result<Self, InvestigateError> {
@@ -158,6 +217,18 @@ impl Step {
 }
 
 impl Investigator {
+    /// Does what is asked for.
+    pub async fn carry_out(
+        &self,
+        order: Order,
+        attempt: &Attempt,
+    ) -> Result<Progress, InvestigateError> {
+        match order {
+            Order::Collect(step) => self.take(step, attempt).await,
+            Order::Seal(examination) => self.seal_examination(&examination, attempt).await,
+        }
+    }
+
     /// Takes one step.
     pub async fn take(&self, step: Step, attempt: &Attempt) -> Result<Progress, InvestigateError> {
         let case = self.case(&step.case_id).await?;
@@ -174,29 +245,33 @@ impl Investigator {
         let until = attempt.deadline.checked_sub(TIME_TO_SEAL);
         let desk = desk.until(until.unwrap_or(attempt.deadline));
         let done = self.read(&desk, &investigation, &plan).await?;
-        let mut progress = Progress {
-            case_id: step.case_id.clone(),
-            again: done.len() < plan.requests.len(),
-            concluded: done.len(),
-            requests: plan.requests.len(),
-            addendum: None,
-            outcomes: BTreeMap::new(),
-            notice: None,
-        };
-        if !progress.again {
+        let (concluded, requests) = (done.len(), plan.requests.len());
+        let progress = if concluded < requests {
+            Progress {
+                case_id: step.case_id.clone(),
+                again: true,
+                concluded,
+                requests,
+                addendum: None,
+                outcomes: BTreeMap::new(),
+                pass: plan.pass.clone(),
+                notice: None,
+                event: None,
+                finding: None,
+            }
+        } else {
             let addendum = self.seal(&case, &plan, done, attempt).await?;
-            let manifest = addendum.manifest();
-            progress.addendum = Some(keys::envelope(&manifest.case_id, manifest.sequence));
-            progress.outcomes = manifest
-                .outcomes()
-                .into_iter()
-                .map(|(outcome, count)| (outcome.to_owned(), count))
-                .collect();
             let known = self
                 .findings_of(&desk, &investigation, &plan.earlier)
                 .await?;
-            progress.notice = addendum::notice(&addendum, &known, &self.settings.sealing.bucket);
-        }
+            let bucket = &self.settings.sealing.bucket;
+            Progress {
+                concluded,
+                requests,
+                notice: addendum::notice(&addendum, &known, bucket),
+                ..Progress::sealed(&addendum, &plan.pass)
+            }
+        };
         tracing::info!(
             case = %progress.case_id,
             pass = plan.pass,

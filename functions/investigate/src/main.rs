@@ -1,9 +1,9 @@
-//! The Lambda function: reads the environment, builds the ports, takes one step.
+//! The Lambda function: reads the environment, builds the ports, does what is asked for.
 
 use collectors::aws::Regions;
 use collectors::aws::window::Pace;
 use function::Attempt;
-use investigate::{Investigator, Settings, Step};
+use investigate::{Investigator, Order, Settings};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let investigator = &investigator().await?;
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
         let attempt = Attempt::of(&event.context);
-        let result = match Step::read(event.payload) {
-            Ok(step) => investigator.take(step, &attempt).await,
+        let result = match Order::read(event.payload) {
+            Ok(order) => investigator.carry_out(order, &attempt).await,
             Err(error) => Err(error),
         };
         result.map_err(|error| Diagnostic {

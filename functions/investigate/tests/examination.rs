@@ -256,12 +256,18 @@ async fn a_verdict_is_told_again_only_where_it_is_worse_or_something_urgent_is_n
     let high = finding("reverse-shell", "high", "app.py opens a shell.");
     let said = |word: &str| Some(format!("Case examined, {word}: function billing"));
     assert_eq!(tell("sealed", "medium", &[]).await, said("medium"));
-    assert_eq!(tell("first", "medium", &[medium.clone()]).await, None);
+    assert_eq!(
+        tell("first", "medium", std::slice::from_ref(&medium)).await,
+        None
+    );
     assert_eq!(
         tell("second", "medium", &[medium.clone(), high.clone()]).await,
         said("medium")
     );
-    assert_eq!(tell("first-0a1b", "medium", &[high.clone()]).await, None);
+    assert_eq!(
+        tell("first-0a1b", "medium", std::slice::from_ref(&high)).await,
+        None
+    );
     assert_eq!(
         tell("second-0a1b", "critical", &[high]).await,
         said("CRITICAL")
@@ -360,7 +366,7 @@ async fn a_result_that_does_not_fit_is_sealed_as_failed_with_why() {
             exhibits(&[with("p7", "name", json!("../../etc/passwd"))]),
             "its name is none",
         ),
-        (exhibits(&[good.clone()]), "own folder"),
+        (exhibits(std::slice::from_ref(&good)), "own folder"),
         (
             exhibits(&[with("p9", "media_type", json!("text/html\r\nX: y"))]),
             "media type",

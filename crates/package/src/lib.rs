@@ -6,10 +6,17 @@
 //! those that recognise [`components`], those that check [`integrity`], those that look for
 //! [`indicators`]. What is odd about the archive itself is an [`Irregularity`] and never an end.
 
+mod components;
 mod contents;
+mod cyclonedx;
+mod integrity;
 mod limits;
+mod proof;
 
+pub use components::{Component, Components, Ecosystem, Presence};
 pub use contents::{Contents, File, Irregularity, Kind, Oddity};
+pub use cyclonedx::{BadInventory, cyclonedx};
+pub use integrity::{Checked, Deviance, Deviation, Integrity};
 pub use limits::Limits;
 
 /// Looks at files as they pass.

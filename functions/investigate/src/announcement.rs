@@ -1,7 +1,9 @@
 //! What people and other automation are told of an examined case.
 
-use evidence::{Confidence, CustodyAction, Finding, Manifest, SealedCase, Severity, keys};
-use function::{Notice, line, subject, word};
+use evidence::{
+    Confidence, CustodyAction, Finding, Manifest, Outcome, SealedCase, Severity, keys, shown,
+};
+use function::{Notice, subject, word};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -61,6 +63,12 @@ fn is_examined(manifest: &Manifest) -> bool {
     actions.any(|action| matches!(action, CustodyAction::Examined { .. }))
 }
 
+/// Whether the examination came to a result, whatever it is.
+fn came_to_an_end(manifest: &Manifest) -> bool {
+    let mut results = manifest.acquisitions.iter().map(|one| &one.result);
+    !results.any(|result| matches!(result, Outcome::Failed { .. }))
+}
+
 /// How bad an examined addendum is: its verdict, else the worst of its findings.
 pub(crate) fn severity(manifest: &Manifest) -> Severity {
     let findings = manifest.findings.iter().map(|finding| finding.severity);
@@ -82,7 +90,8 @@ fn is_expected(manifest: &Manifest) -> bool {
 pub(crate) fn verdict_line(manifest: &Manifest) -> String {
     let failure = manifest.findings.first().map(|finding| &finding.statement);
     let verdict = manifest.verdict.as_ref().map(|verdict| &verdict.line);
-    verdict.or(failure).cloned().unwrap_or_default()
+    let line = verdict.or(failure).cloned();
+    line.unwrap_or_else(|| "Nothing was noticed.".to_owned())
 }
 
 /// A message to people, where the verdict is the first one or worse than those before. None
@@ -97,9 +106,9 @@ pub(crate) fn notice(
         return None;
     }
     let severity = severity(manifest);
-    let what = match manifest.verdict {
-        Some(_) => format!("Case examined, {}", word(severity)),
-        None => format!("Case not examined, {}", word(severity)),
+    let what = match came_to_an_end(manifest) {
+        true => format!("Case examined, {}", word(severity)),
+        false => format!("Case not examined, {}", word(severity)),
     };
     let mut body = format!(
         "{}\n\nSeverity  {}, confidence {}{}\nCase      {}\nTarget    {}\n",
@@ -111,7 +120,7 @@ pub(crate) fn notice(
             false => "",
         },
         manifest.case_id,
-        line(&manifest.target.arn(), 300)
+        shown(&manifest.target.arn(), 300)
     );
     if let Some(verdict) = &manifest.verdict {
         for (label, value) in [("By", &verdict.by), ("From", &verdict.from)] {
@@ -142,12 +151,12 @@ pub(crate) fn notice(
         body.push_str(&format!(
             "{:<9} {}{technique}\n",
             word(finding.severity),
-            unlinked(&line(&finding.statement, 400))
+            unlinked(&shown(&finding.statement, 400))
         ));
         if let Some(advice) = &finding.advice {
             body.push_str(&format!(
                 "          Next: {}\n",
-                unlinked(&line(advice, 400))
+                unlinked(&shown(advice, 400))
             ));
         }
     }
@@ -201,12 +210,12 @@ pub(crate) fn event(manifest: &Manifest, pass: &str, bucket: &str) -> Value {
         "pass": pass,
         "sealed_at": manifest.sealed_at,
         "target": {
-            "arn": line(&target.arn(), 300),
+            "arn": shown(&target.arn(), 300),
             "account": target.account,
             "region": target.region,
-            "name": line(&target.name, 140),
+            "name": shown(&target.name, 140),
         },
-        "examined": manifest.verdict.is_some(),
+        "examined": came_to_an_end(manifest),
         "severity": severity(manifest),
         "confidence": confidence(manifest),
         "expected": is_expected(manifest),

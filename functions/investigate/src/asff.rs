@@ -5,8 +5,7 @@
 //! that what a later pass comes to updates the same finding.
 
 use crate::announcement::{confidence, severity, verdict_line};
-use evidence::{Confidence, Manifest, Severity, keys};
-use function::line;
+use evidence::{Confidence, Manifest, Severity, keys, shown};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -38,7 +37,7 @@ pub(crate) fn finding(
         "Severity": label,
         "FindingProviderFields": { "Severity": label, "Types": types },
         "Confidence": percent(confidence),
-        "Title": line(&format!("The function {} was changed", manifest.target.name), 256),
+        "Title": shown(&format!("The function {} was changed", manifest.target.name), 256),
         "Description": filled(&verdict_line(manifest), 1024),
         "ProductFields": {
             "coldcase/case": id,
@@ -47,7 +46,7 @@ pub(crate) fn finding(
         },
         "Resources": [{
             "Type": "AwsLambdaFunction",
-            "Id": line(&manifest.target.arn(), 512),
+            "Id": shown(&manifest.target.arn(), 512),
             "Partition": partition,
             "Region": manifest.target.region,
         }],
@@ -67,7 +66,7 @@ pub(crate) fn finding(
 fn filled(text: &str, longest: usize) -> String {
     match text.trim().is_empty() {
         true => "Nothing more is known.".to_owned(),
-        false => line(text, longest),
+        false => shown(text, longest),
     }
 }
 

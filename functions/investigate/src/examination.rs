@@ -1,20 +1,20 @@
 //! Seals what an examination came to: the function that opens untrusted packages cannot sign.
 
 use crate::announcement::{self, Before};
-use crate::examined::{self, Examined, Unfit};
+use crate::examined::{self, Unfit};
 use crate::{InvestigateError, Investigator, Progress};
 use evidence::{
-    Acquisition, ArtifactKind, CaseId, Confidence, CustodyAction, Finding, Manifest, Outcome,
-    Proof, Request, SealedCase, Severity, Verdict, file_name, keys,
+    Acquisition, ArtifactKind, CaseId, Confidence, CustodyAction, Examination, Finding, Manifest,
+    Outcome, Proof, Request, SealedCase, Severity, Verdict, file_name, keys, shown,
 };
-use function::{Attempt, line};
+use function::Attempt;
 use serde::Deserialize;
 use vault::VaultError;
 
 /// What is asked for: `{"case_id": …, "examination": "sealed"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Examination {
+pub struct ToSeal {
     /// The case.
     pub case_id: CaseId,
     /// After which pass: `sealed`, `first`, `second`, or one over a window that somebody named.
@@ -36,14 +36,14 @@ impl Investigator {
     /// Seals the result of an examination as the next addendum of its case; twice is once.
     pub async fn seal_examination(
         &self,
-        asked: &Examination,
+        asked: &ToSeal,
         attempt: &Attempt,
     ) -> Result<Progress, InvestigateError> {
         let (id, pass) = (&asked.case_id, asked.examination.as_str());
         if pass.is_empty() || file_name(pass, 64) != pass {
             return Err(InvestigateError::BadInput(format!(
                 "{:?} is no pass: take letters, digits, - and _",
-                line(pass, 80)
+                shown(pass, 80)
             )));
         }
         let case = self.case(id).await?;
@@ -107,11 +107,7 @@ impl Investigator {
     }
 
     /// What the examination came to: its result if it fits, else that it does not.
-    async fn draft(
-        &self,
-        case: &SealedCase,
-        asked: &Examination,
-    ) -> Result<Draft, InvestigateError> {
+    async fn draft(&self, case: &SealedCase, asked: &ToSeal) -> Result<Draft, InvestigateError> {
         let pass = asked.examination.as_str();
         let key = keys::examination(&asked.case_id, pass);
         let bytes = match self.vault.get(&key).await {
@@ -145,20 +141,19 @@ impl Investigator {
         let times = (case.manifest().opened_at, now);
         let itself = examined::itself(key, pass, &bytes, now);
         match examined::read(&*self.vault, &asked.case_id, pass, &bytes, times).await {
-            Ok(examined) => {
-                let Examined {
-                    outcome,
-                    exhibits,
-                    findings,
-                    verdict,
-                } = examined;
+            Ok(Examination {
+                outcome,
+                exhibits,
+                findings,
+                verdict,
+            }) => {
                 let mut acquisition = acquisition(case, pass, outcome);
                 acquisition.exhibits = exhibits;
                 acquisition.exhibits.push(itself);
                 Ok(Draft {
                     acquisition,
                     findings,
-                    verdict: Some(verdict),
+                    verdict,
                 })
             }
             Err(Unfit::Bad(why)) => {

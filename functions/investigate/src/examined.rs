@@ -4,10 +4,11 @@
 //! Sizes and counts are bounded, texts are escaped, keys have to lie in the examination's own folder,
 //! and digests are what the bytes in the vault really have. What does not fit is no result.
 
-use evidence::{CaseId, Exhibit, Finding, Outcome, Proof, Sha256Digest, Verdict, file_name, keys};
-use function::line;
+use evidence::{
+    CaseId, Examination, Exhibit, Finding, Outcome, Proof, Sha256Digest, Verdict, file_name, keys,
+    shown,
+};
 use jiff::Timestamp;
-use serde::Deserialize;
 use std::collections::BTreeSet;
 use vault::{Vault, VaultError};
 
@@ -26,15 +27,6 @@ const ALL_BYTES: u64 = 1024 * 1024 * 1024;
 /// The most changes that a verdict counts up.
 const MOST_CHANGED: usize = 50;
 
-/// A result that fits, in the form in which it is sealed.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Examined {
-    pub(crate) outcome: Outcome,
-    pub(crate) exhibits: Vec<Exhibit>,
-    pub(crate) findings: Vec<Finding>,
-    pub(crate) verdict: Verdict,
-}
-
 /// Why there is no result to seal.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unfit {
@@ -46,15 +38,6 @@ pub(crate) enum Unfit {
     Vault(#[from] VaultError),
 }
 
-/// As it is written.
-#[derive(Deserialize)]
-struct Written {
-    findings: Vec<Finding>,
-    verdict: Verdict,
-    exhibits: Vec<Exhibit>,
-    outcome: Outcome,
-}
-
 /// Reads a result and measures every exhibit that it names.
 pub(crate) async fn read(
     vault: &dyn Vault,
@@ -62,27 +45,27 @@ pub(crate) async fn read(
     pass: &str,
     bytes: &[u8],
     (opened_at, now): (Timestamp, Timestamp),
-) -> Result<Examined, Unfit> {
-    let written: Written = serde_json::from_slice(bytes).map_err(|error| {
+) -> Result<Examination, Unfit> {
+    let written: Examination = serde_json::from_slice(bytes).map_err(|error| {
         Unfit::Bad(format!(
             "it is not what an examination writes: {}",
-            line(&error.to_string(), 200)
+            shown(&error.to_string(), 200)
         ))
     })?;
     let exhibits = exhibits(vault, id, pass, written.exhibits).await?;
     let exhibits = exhibits.into_iter().map(|exhibit| Exhibit {
         // Neither before the case nor in the future, whatever it says.
         acquired_at: exhibit.acquired_at.clamp(opened_at.min(now), now),
-        source: told(&exhibit.source, 200),
+        source: shown(&exhibit.source, 200),
         ..exhibit
     });
     let (findings, left_out) = findings(written.findings)?;
     let outcome = outcome(written.outcome, left_out);
-    Ok(Examined {
+    Ok(Examination {
         outcome,
         exhibits: exhibits.collect(),
         findings,
-        verdict: verdict(written.verdict),
+        verdict: written.verdict.map(verdict),
     })
 }
 
@@ -101,7 +84,7 @@ async fn exhibits(
     }
     let (mut names, mut left) = (BTreeSet::new(), ALL_BYTES);
     for exhibit in &written {
-        let bad = |why: &str| Unfit::Bad(format!("exhibit {}: {why}", line(&exhibit.name, 80)));
+        let bad = |why: &str| Unfit::Bad(format!("exhibit {}: {why}", shown(&exhibit.name, 80)));
         if file_name(&exhibit.name, 80) != exhibit.name || !names.insert(&exhibit.name) {
             return Err(bad("its name is none, or another's"));
         }
@@ -170,7 +153,7 @@ fn plain(finding: Finding) -> Result<Finding, Unfit> {
     if !is_rule(&finding.rule) {
         return Err(Unfit::Bad(format!(
             "a finding of the rule {:?}, which is no rule's name",
-            line(&finding.rule, 80)
+            shown(&finding.rule, 80)
         )));
     }
     if finding
@@ -188,14 +171,14 @@ fn plain(finding: Finding) -> Result<Finding, Unfit> {
         .into_iter()
         .take(MOST_PROOFS)
         .map(|proof| Proof {
-            exhibit: told(&proof.exhibit, 200),
-            path: proof.path.map(|path| told(&path, 400)),
+            exhibit: shown(&proof.exhibit, 200),
+            path: proof.path.map(|path| shown(&path, 400)),
             line: proof.line,
-            excerpt: proof.excerpt.map(|excerpt| told(&excerpt, 160)),
+            excerpt: proof.excerpt.map(|excerpt| shown(&excerpt, 160)),
         });
     Ok(Finding {
-        statement: told(&finding.statement, 600),
-        advice: finding.advice.map(|advice| told(&advice, 600)),
+        statement: shown(&finding.statement, 600),
+        advice: finding.advice.map(|advice| shown(&advice, 600)),
         proof: proof.collect(),
         ..finding
     })
@@ -219,15 +202,15 @@ fn verdict(written: Verdict) -> Verdict {
     let mut changed = written.changed;
     let more = changed.len().saturating_sub(MOST_CHANGED);
     changed.truncate(MOST_CHANGED);
-    let mut changed: Vec<String> = changed.iter().map(|one| told(one, 300)).collect();
+    let mut changed: Vec<String> = changed.iter().map(|one| shown(one, 300)).collect();
     if more > 0 {
         changed.push(format!("… and {more} more"));
     }
     Verdict {
-        line: told(&written.line, 600),
+        line: shown(&written.line, 600),
         changed,
-        by: written.by.map(|by| told(&by, 300)),
-        from: written.from.map(|from| told(&from, 100)),
+        by: written.by.map(|by| shown(&by, 300)),
+        from: written.from.map(|from| shown(&from, 100)),
         ..written
     }
 }
@@ -239,30 +222,21 @@ fn outcome(written: Outcome, left_out: usize) -> Outcome {
         Outcome::Acquired if left_out == 0 => Outcome::Acquired,
         Outcome::Acquired => Outcome::Partial { why: rest },
         Outcome::Partial { why } if left_out == 0 => Outcome::Partial {
-            why: told(&why, 1000),
+            why: shown(&why, 1000),
         },
         Outcome::Partial { why } => Outcome::Partial {
-            why: format!("{}; {rest}", told(&why, 1000)),
+            why: format!("{}; {rest}", shown(&why, 1000)),
         },
         Outcome::Absent { why } => Outcome::Absent {
-            why: told(&why, 1000),
+            why: shown(&why, 1000),
         },
         Outcome::Denied { why } => Outcome::Denied {
-            why: told(&why, 1000),
+            why: shown(&why, 1000),
         },
         Outcome::Failed { why } => Outcome::Failed {
-            why: told(&why, 1000),
+            why: shown(&why, 1000),
         },
     }
-}
-
-/// A text as it may be told, with a mark where it was cut.
-fn told(text: &str, longest: usize) -> String {
-    let mut told = line(text, longest);
-    if text.chars().nth(longest).is_some() {
-        told.push('…');
-    }
-    told
 }
 
 /// The result itself as an exhibit: what was cut or left out can be looked up in it.

@@ -16,7 +16,7 @@ mod permissions;
 mod plan;
 mod settings;
 
-pub use examination::Examination;
+pub use examination::ToSeal;
 pub use permissions::PERMISSIONS;
 pub use plan::Pass;
 pub use settings::Settings;
@@ -73,7 +73,7 @@ pub enum Order {
     /// To take a step of a pass.
     Collect(Step),
     /// To seal what an examination came to.
-    Seal(Examination),
+    Seal(ToSeal),
 }
 
 const fn first() -> Pass {

@@ -112,6 +112,10 @@ pub enum Oddity {
     SpecialFile,
     /// Set-user-ID or set-group-ID.
     Privileged,
+    /// Unpacks to absurdly more than it is packed; the rest was not looked at.
+    Bomb,
     /// More than the limits allow; the rest was not looked at.
     BeyondLimits,
+    /// The system does not give the bytes: no permission, or gone meanwhile.
+    Refused,
 }

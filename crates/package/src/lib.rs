@@ -6,22 +6,31 @@
 //! those that recognise [`components`], those that check [`integrity`], those that look for
 //! [`indicators`]. What is odd about the archive itself is an [`Irregularity`] and never an end.
 
+mod bytes;
 mod components;
 mod contents;
 mod cyclonedx;
+mod folder;
 mod integrity;
+mod kind;
 mod limits;
 mod proof;
+mod source;
+mod tarred;
+mod walk;
+mod zipped;
 
 pub use components::{Component, Components, Ecosystem, Presence};
 pub use contents::{Contents, File, Irregularity, Kind, Oddity};
 pub use cyclonedx::{BadInventory, cyclonedx};
 pub use integrity::{Checked, Deviance, Deviation, Integrity};
 pub use limits::Limits;
+pub use source::{Source, Unreadable};
 
 /// Looks at files as they pass.
 pub trait Observer {
-    /// One file, in the order of the archive; called once for every regular file.
+    /// One file, in the order of the archive; called once for every regular file of which at least
+    /// the beginning could be read. An archive comes before the files in it.
     fn file(&mut self, file: &File, content: Content<'_>);
 }
 

@@ -12,6 +12,7 @@ mod contents;
 mod cyclonedx;
 mod folder;
 mod integrity;
+mod irregularities;
 mod kind;
 mod limits;
 mod proof;
@@ -24,6 +25,7 @@ pub use components::{Component, Components, Ecosystem, Presence};
 pub use contents::{Contents, File, Irregularity, Kind, Oddity};
 pub use cyclonedx::{BadInventory, cyclonedx};
 pub use integrity::{Checked, Deviance, Deviation, Integrity};
+pub use irregularities::irregularities;
 pub use limits::Limits;
 pub use source::{Source, Unreadable};
 

@@ -204,7 +204,7 @@ impl Reader<'_, '_, '_, '_> {
                 break;
             };
             if !fixed.starts_with(&CENTRAL) {
-                is_bad = !fixed.starts_with(&SIGNATURE);
+                is_bad = !fixed.starts_with(&SIGNATURE) && entries.len() as u64 != end.entries;
                 break;
             }
             let name_bytes = usize::from(u16_at(&fixed, 28));
@@ -466,20 +466,22 @@ impl Reader<'_, '_, '_, '_> {
             mode: mode.map(|mode| mode & 0o7777),
             modified_at: header.modified_at(),
         };
-        match format {
-            0o020_000 | 0o060_000 => {
-                self.walk.special(met, name, "a device");
+        let special = match format {
+            0o020_000 | 0o060_000 => Some("a device"),
+            0o010_000 => Some("a pipe"),
+            0o140_000 => Some("a socket"),
+            _ => None,
+        };
+        if let Some(what) = special {
+            if header.size == 0 {
+                self.walk.special(met, name, what);
                 return Ok(header.packed);
             }
-            0o010_000 => {
-                self.walk.special(met, name, "a pipe");
-                return Ok(header.packed);
-            }
-            0o140_000 => {
-                self.walk.special(met, name, "a socket");
-                return Ok(header.packed);
-            }
-            _ => {}
+            self.walk.odd(
+                Oddity::SpecialFile,
+                Some(path),
+                format!("says to be {what} and has bytes, read as a file"),
+            );
         }
         let unread = if header.flags & 0x2041 != 0 || header.is_aes || header.method == 99 {
             Some((
@@ -953,11 +955,10 @@ fn end_at(
     let mut offset = u64::from(u32_at(fixed, 16));
     let mut disks = u64::from(u16_at(fixed, 4)) + u64::from(u16_at(fixed, 6));
     let is_64 = entries == 0xffff || size == u64::from(u32::MAX) || offset == u64::from(u32::MAX);
-    let mut is_64_told = false;
+    let (mut is_64_told, mut is_contradicted) = (false, false);
     if let Some(locator_at) = end.checked_sub(20)
         && let Some(locator) = bytes.at(locator_at)?.first_chunk::<20>().copied()
         && locator.starts_with(&LOCATOR_64)
-        && is_64
     {
         let said = u64_at(&locator, 8);
         for place in [said, locator_at.saturating_sub(56)] {
@@ -965,10 +966,14 @@ fn end_at(
                 && more.starts_with(&END_64)
                 && place < locator_at
             {
-                (at, entries, size) = (place, u64_at(&more, 32), u64_at(&more, 40));
-                offset = u64_at(&more, 48);
-                disks = 0;
-                is_64_told = true;
+                let told = (u64_at(&more, 32), u64_at(&more, 40), u64_at(&more, 48));
+                is_contradicted = !is_64 && told != (entries, size, offset);
+                if is_64 {
+                    (entries, size, offset) = told;
+                    disks = 0;
+                    is_64_told = true;
+                }
+                at = place;
                 break;
             }
         }
@@ -1000,7 +1005,8 @@ fn end_at(
         } else {
             0
         },
-        is_ambiguous: by_size.is_some() && by_offset.is_some() && by_size != by_offset,
+        is_ambiguous: is_contradicted
+            || by_size.is_some() && by_offset.is_some() && by_size != by_offset,
         is_split,
     }))
 }

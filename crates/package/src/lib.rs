@@ -10,11 +10,14 @@ mod bytes;
 mod components;
 mod contents;
 mod cyclonedx;
+mod expected;
 mod folder;
+mod install_scripts;
 mod integrity;
 mod irregularities;
 mod kind;
 mod limits;
+mod lookalike;
 mod proof;
 mod source;
 mod tarred;
@@ -24,9 +27,12 @@ mod zipped;
 pub use components::{Component, Components, Ecosystem, Presence};
 pub use contents::{Contents, File, Irregularity, Kind, Oddity};
 pub use cyclonedx::{BadInventory, cyclonedx};
+pub use expected::{BadExpected, Expected, Subject};
+pub use install_scripts::InstallScripts;
 pub use integrity::{Checked, Deviance, Deviation, Integrity};
 pub use irregularities::irregularities;
 pub use limits::Limits;
+pub use lookalike::lookalikes;
 pub use source::{Source, Unreadable};
 
 /// Looks at files as they pass.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 pub(crate) use java::{jar_of, sections};
+pub(crate) use node::installed_as;
 pub(crate) use python::canonical_name as python_name;
 
 /// Everyone who recognises components, in the order in which they are asked. A new ecosystem is a

@@ -15,7 +15,7 @@ pub(super) const RECOGNISER: Recogniser = Recogniser {
 
 /// The folder's name of a component directly within `node_modules`, scope included, if `path` is
 /// its `package.json`.
-fn installed_as(path: &str) -> Option<&str> {
+pub(crate) fn installed_as(path: &str) -> Option<&str> {
     let folder = path.strip_suffix("/package.json")?;
     let name = match folder.rfind("node_modules/") {
         Some(at) if at == 0 || folder.as_bytes()[at - 1] == b'/' => {

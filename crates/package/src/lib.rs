@@ -6,6 +6,7 @@
 //! those that recognise [`components`], those that check [`integrity`], those that look for
 //! [`indicators`]. What is odd about the archive itself is an [`Irregularity`] and never an end.
 
+mod advisories;
 mod bytes;
 mod components;
 mod contents;
@@ -24,6 +25,7 @@ mod tarred;
 mod walk;
 mod zipped;
 
+pub use advisories::{Advisories, BadAdvisory};
 pub use components::{Component, Components, Ecosystem, Presence};
 pub use contents::{Contents, File, Irregularity, Kind, Oddity};
 pub use cyclonedx::{BadInventory, cyclonedx};

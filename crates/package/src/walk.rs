@@ -438,6 +438,7 @@ impl<'v, 'o> Walk<'v, 'o> {
             }
     }
 
+    /// Takes what a stream gives, as far as the limits allow; how it went and how many bytes came.
     fn pour(
         &mut self,
         path: &str,
@@ -449,49 +450,55 @@ impl<'v, 'o> Walk<'v, 'o> {
         let is_hashed = matches!(self.visitor, Visitor::Observers(_));
         let mut size_bytes = 0_u64;
         let mut worked = 0;
-        loop {
-            let chunk = match stream.next() {
-                Ok([]) => break,
-                Ok(chunk) => chunk,
-                Err(Broken::Io(error)) => return Err(Unreadable::reading(error)),
-                Err(Broken::Short) => {
+        let poured = loop {
+            let broken = match stream.next() {
+                Ok([]) => break Poured::Whole(size_bytes),
+                Ok(chunk) => {
+                    size_bytes += chunk.len() as u64;
+                    self.spent_bytes = self.spent_bytes.saturating_add(chunk.len() as u64);
+                    if is_hashed {
+                        hash.update(chunk);
+                    }
+                    hold(held, chunk, room);
+                    None
+                }
+                Err(broken) => Some(broken),
+            };
+            // Packed bytes that yield nothing are work as well.
+            let packed = stream.packed_bytes();
+            if let Some(packed) = packed {
+                self.work(packed - worked);
+                worked = packed;
+            }
+            match broken {
+                None => {}
+                Some(Broken::Io(error)) => return Err(Unreadable::reading(error)),
+                Some(Broken::Short) => {
                     self.odd(
                         Oddity::Truncated,
                         Some(path),
                         format!("ends too soon, after {size_bytes} bytes"),
                     );
-                    return Ok((Poured::Broken, size_bytes));
+                    break Poured::Broken;
                 }
-                Err(Broken::Corrupt) => {
+                Some(Broken::Corrupt) => {
                     self.contents.is_complete = false;
                     self.odd(
                         Oddity::BadChecksum,
                         Some(path),
                         format!("its packed bytes make no sense after {size_bytes} unpacked bytes"),
                     );
-                    return Ok((Poured::Broken, size_bytes));
+                    break Poured::Broken;
                 }
-            };
-            let count = chunk.len() as u64;
-            size_bytes += count;
-            if is_hashed {
-                hash.update(chunk);
-            }
-            hold(held, chunk, room);
-            let packed = stream.packed_bytes();
-            self.spent_bytes = self.spent_bytes.saturating_add(count);
-            if let Some(packed) = packed {
-                self.work(packed - worked);
-                worked = packed;
             }
             if self.is_beyond(path, size_bytes, packed) {
-                return Ok((Poured::Beyond, size_bytes));
+                break Poured::Beyond;
             }
-        }
+        };
         if let Some(packed) = stream.packed_bytes() {
             self.work(packed - worked);
         }
-        Ok((Poured::Whole(size_bytes), size_bytes))
+        Ok((poured, size_bytes))
     }
 
     fn is_beyond(&mut self, path: &str, size_bytes: u64, packed: Option<u64>) -> bool {

@@ -73,6 +73,11 @@ impl OpenCase {
         self.manifest.findings.push(finding);
     }
 
+    /// What has been noticed so far.
+    pub fn findings(&self) -> &[Finding] {
+        &self.manifest.findings
+    }
+
     /// Says what the case comes to.
     pub fn conclude(&mut self, verdict: Verdict) {
         self.manifest.verdict = Some(verdict);

@@ -6,12 +6,14 @@ mod environment;
 mod log;
 mod notice;
 mod sealing;
+mod wildcard;
 
 pub use attempt::Attempt;
 pub use environment::{BadSetting, Environment};
 pub use log::log;
 pub use notice::{Notice, line, subject, word};
 pub use sealing::{Keeping, Sealing};
+pub use wildcard::is_like;
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use std::time::Duration;

@@ -1,6 +1,10 @@
 //! A function as it is configured: read from evidence ([`Piece`]), compared with how it was, judged.
 //! Pure: no SDK, no runtime, no clock, no environment.
 
+mod baseline;
+
+pub use baseline::{Baseline, Cause, NotRead, Substance};
+
 use evidence::{Exhibit, Outcome, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

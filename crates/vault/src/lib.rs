@@ -71,6 +71,21 @@ pub trait Vault: Send + Sync {
     /// Whether something is under `key`.
     async fn holds(&self, key: &str) -> Result<bool, VaultError>;
 
+    /// Keeps what is under `key` for as long as it is referred to: where less than half of the lock
+    /// that a new object would get is left, it is extended to all of it. Answers its size in bytes;
+    /// none if nothing is there.
+    ///
+    /// Nothing is read. Of `content/SHA256` a checksum of the whole that the place itself computed is
+    /// compared with the name, and other bytes are a conflict; large content has none there, and
+    /// whoever reads it hashes it again.
+    async fn renew(&self, key: &str) -> Result<Option<u64>, VaultError> {
+        match self.open(key).await {
+            Ok(opened) => Ok(Some(opened.size_bytes.unwrap_or_default())),
+            Err(VaultError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The keys that begin with `prefix`, sorted; at most `limit`.
     async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<String>, VaultError>;
 }

@@ -605,6 +605,29 @@ impl Vault for S3Vault {
         Ok(self.head(key).await?.is_some())
     }
 
+    async fn renew(&self, key: &str) -> Result<Option<u64>, VaultError> {
+        key::check(key)?;
+        let Some(there) = self.head(key).await? else {
+            return Ok(None);
+        };
+        let named = key.strip_prefix("content/").map(str::parse::<Sha256Digest>);
+        let whole = there.checksum_sha256().map(Sha256Digest::from_base64);
+        if let (Some(Ok(named)), Some(Ok(whole))) = (named, whole)
+            && named != whole
+        {
+            return Err(VaultError::Conflict {
+                key: key.to_owned(),
+            });
+        }
+        let (now, until) = ((self.clock)().as_second(), self.until());
+        let half = now.midpoint(until.second);
+        if locked(&there).is_none_or(|locked| locked.second < half) {
+            self.extend(key, &there, until).await?;
+        }
+        let size = there.content_length().and_then(|n| u64::try_from(n).ok());
+        Ok(Some(size.unwrap_or_default()))
+    }
+
     async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<String>, VaultError> {
         key::check_prefix(prefix)?;
         let mut found: Vec<String> = Vec::new();

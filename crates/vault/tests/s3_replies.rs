@@ -212,6 +212,35 @@ async fn what_is_there_unlocked_gets_its_lock() {
 }
 
 #[tokio::test]
+async fn a_lock_is_renewed_only_once_half_of_it_is_over() {
+    let bytes = b"evidence";
+    let content = format!("content/{}", Sha256Digest::of(bytes));
+    for (until, is_renewed) in [
+        ("2026-01-12T04:04:05Z", false),
+        ("2026-01-07T15:34:06Z", false),
+        ("2026-01-07T15:34:04Z", true),
+        ("2026-01-01T00:00:00Z", true),
+    ] {
+        let there = head(bytes, Sha256Digest::of(bytes).to_base64(), until);
+        let mut replies = vec![("HEAD /content", 200, there, "")];
+        replies.extend(is_renewed.then(|| plain("PUT retention", 200, "")));
+        let (vault, script) = vault(replies);
+        assert_eq!(vault.renew(&content).await.unwrap(), Some(8), "{until}");
+        assert!(script.is_done(), "{until}");
+    }
+}
+
+#[tokio::test]
+async fn content_that_is_not_what_its_name_says_is_not_renewed() {
+    let content = format!("content/{}", Sha256Digest::of(b"evidence"));
+    let planted = Sha256Digest::of(b"planted!").to_base64();
+    let there = head(b"planted!", planted, UNTIL);
+    let (vault, _) = vault(vec![("HEAD /content", 200, there, "")]);
+    let error = vault.renew(&content).await.unwrap_err();
+    assert!(matches!(error, VaultError::Conflict { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn without_a_checksum_what_is_there_is_read() {
     let there = || vec![("content-length", "8".to_owned())];
     for (found, same) in [("evidence", true), ("evidenze", false)] {

@@ -192,6 +192,7 @@ pub async fn racing_writers_of_the_same_bytes_all_succeed(place: &Place) {
 pub async fn what_is_absent_is_not_found(place: &Place) {
     let key = place.key("absent/deep/down");
     assert!(!place.vault.holds(&key).await.unwrap());
+    assert_eq!(place.vault.renew(&key).await.unwrap(), None);
     let error = place.vault.get(&key).await.unwrap_err();
     assert!(
         matches!(&error, VaultError::NotFound { key: k } if *k == key),

@@ -217,8 +217,8 @@ async fn a_lock_is_renewed_only_once_half_of_it_is_over() {
     let content = format!("content/{}", Sha256Digest::of(bytes));
     for (until, is_renewed) in [
         ("2026-01-12T04:04:05Z", false),
-        ("2026-01-07T15:34:06Z", false),
-        ("2026-01-07T15:34:04Z", true),
+        ("2026-01-07T03:34:06Z", false),
+        ("2026-01-07T03:34:04Z", true),
         ("2026-01-01T00:00:00Z", true),
     ] {
         let there = head(bytes, Sha256Digest::of(bytes).to_base64(), until);

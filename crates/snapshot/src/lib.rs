@@ -1,57 +1,36 @@
 //! A function as it is configured: read from evidence ([`Piece`]), compared with how it was, judged.
 //! Pure: no SDK, no runtime, no clock, no environment.
+//!
+//! A reader's path: [`Snapshot::read`] makes a snapshot of pieces, [`changes()`] compares two, with
+//! [`gaps()`] for what could not be compared, [`findings()`] says what is wrong, and [`verdict()`]
+//! makes one line of it all. [`changes_as_markdown`] is for people.
+//!
+//! A [`Baseline`] is the pieces of a function as it was known to be good.
+//!
+//! Values of environment variables never leave `read`: a [`Mark`] stands for each.
 
+mod aws;
 mod baseline;
+#[cfg(test)]
+mod canned;
+mod changes;
+mod findings;
+mod mark;
+mod model;
+mod piece;
+mod policy;
+mod reading;
+mod verdict;
 
 pub use baseline::{Baseline, Cause, NotRead, Substance};
-
-use evidence::{Exhibit, Outcome, Request};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
-/// One acquisition with the documents that it brought: what a snapshot is read from, be it a case's
-/// or a baseline's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Piece {
-    /// What was asked for.
-    pub request: Request,
-    /// What came of it.
-    pub result: Outcome,
-    /// Its JSON documents. They hold environment values: kept in the vault, shown to nobody.
-    pub documents: Vec<Document>,
-    /// What else it brought: packages and layers, by digest.
-    pub contents: Vec<Content>,
-}
-
-/// One document of an acquisition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Document {
-    /// The exhibit's name.
-    pub name: String,
-    /// What it says.
-    pub json: Value,
-}
-
-/// Bytes that are kept in the vault under their digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Content {
-    /// The exhibit's name.
-    pub name: String,
-    /// Where it is.
-    pub key: String,
-    /// Its SHA-256.
-    pub sha256: evidence::Sha256Digest,
-    /// Its size.
-    pub size_bytes: u64,
-}
-
-impl From<&Exhibit> for Content {
-    fn from(exhibit: &Exhibit) -> Self {
-        Self {
-            name: exhibit.name.clone(),
-            key: exhibit.key.clone(),
-            sha256: exhibit.sha256,
-            size_bytes: exhibit.size_bytes,
-        }
-    }
-}
+pub use changes::{Change, ChangeKind, Gap, changes, changes_as_markdown, gaps};
+pub use findings::{RULES, Rule, findings};
+pub use mark::{BadMarkKey, Mark, MarkKey};
+pub use model::{
+    Alias, AsyncCalls, Code, Concurrency, FunctionUrl, Invoker, Layer, LogGroup, Mapping, Place,
+    Role, Settings, Signing, Snapshot, Variable, Version,
+};
+pub use piece::{Content, Document, Piece};
+pub use policy::{Condition, Effect, Policy, Principal, Statement};
+pub use reading::Reading;
+pub use verdict::{Compared, FileSummary, verdict};

@@ -1,0 +1,414 @@
+//! An ordinary function as the collectors lay it down, for tests to change.
+#![allow(dead_code, reason = "rules to come use the rest")]
+
+use crate::mark::MarkKey;
+use crate::model::Snapshot;
+use crate::piece::{Content, Document, Piece};
+use evidence::{ArtifactKind, Outcome, Request, Sha256Digest};
+use serde_json::{Value, json};
+
+pub(crate) const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:billing";
+pub(crate) const ROLE: &str = "arn:aws:iam::111122223333:role/service-role/billing-role";
+pub(crate) const SECRET: &str = "marked-secret-value";
+pub(crate) const RULE: &str = "arn:aws:events:eu-west-1:111122223333:rule/nightly";
+
+/// Pieces to be changed.
+#[derive(Clone)]
+pub(crate) struct Pieces(pub(crate) Vec<Piece>);
+
+/// A function behind an API, a bucket and a rule, with layers of AWS's, an alias, a queue that feeds
+/// it, a failure queue and a role of little power.
+pub(crate) fn ordinary() -> Pieces {
+    use ArtifactKind as Kind;
+    let mut pieces = Pieces(Vec::new());
+    pieces.reply(
+        Kind::Configuration,
+        None,
+        "lambda:GetFunctionConfiguration",
+        json!({
+            "FunctionName": "billing", "FunctionArn": FUNCTION, "Runtime": "python3.12",
+            "Handler": "app.handler", "Role": ROLE, "PackageType": "Zip", "MemorySize": 256,
+            "Timeout": 15, "CodeSha256": Sha256Digest::of("old code").to_base64(), "CodeSize": 1000,
+            "Architectures": ["arm64"], "EphemeralStorage": {"Size": 512}, "Description": "bills",
+            "Environment": {"Variables": {"TABLE": SECRET, "NODE_OPTIONS": "--enable-source-maps",
+                "AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"}},
+            "Layers": [
+                {"Arn": "arn:aws:lambda:eu-west-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python312-arm64:7", "CodeSize": 10},
+                {"Arn": "arn:aws:lambda:eu-west-1:111122223333:layer:deps:3", "CodeSize": 20}],
+            "TracingConfig": {"Mode": "Active"},
+            "VpcConfig": {"SubnetIds": ["subnet-2", "subnet-1"], "SecurityGroupIds": ["sg-1"], "VpcId": "vpc-1"},
+            "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:eu-west-1:111122223333:dead"},
+            "LoggingConfig": {"LogFormat": "JSON", "LogGroup": "/aws/lambda/billing", "ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"},
+            "KMSKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/k", "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+            "LastModified": "2026-01-01T00:00:00Z", "RevisionId": "r1", "State": "Active", "LastUpdateStatus": "Successful"
+        }),
+    );
+    pieces.reply(
+        Kind::FunctionCode,
+        None,
+        "lambda:GetFunction",
+        json!({"Configuration": {"CodeSha256": Sha256Digest::of("old code").to_base64(), "CodeSize": 1000,
+            "Environment": "withheld by coldcase: the environment is in the configuration exhibit"},
+            "Code": {"RepositoryType": "S3", "Location": "withheld by coldcase: a signed URL; the bytes are an exhibit"}}),
+    );
+    pieces.content(Kind::FunctionCode, None, "function-code.zip", "old code");
+    let deps = "arn:aws:lambda:eu-west-1:111122223333:layer:deps:3";
+    let deps_sha256 = Sha256Digest::of("deps").to_base64();
+    pieces.reply(
+        Kind::Layer,
+        Some(deps),
+        "lambda:GetLayerVersion",
+        json!({"Content": {"CodeSha256": deps_sha256, "CodeSize": 20}, "Version": 3}),
+    );
+    pieces.reply(
+        Kind::Aliases,
+        None,
+        "lambda:ListAliases",
+        json!({"Aliases": [{"Name": "live", "FunctionVersion": "2", "Description": ""}]}),
+    );
+    let version = |number: &str| {
+        json!({"Version": number, "CodeSha256": Sha256Digest::of("old code").to_base64(),
+            "Handler": "app.handler", "Runtime": "python3.12", "Role": ROLE, "Environment": "withheld by coldcase"})
+    };
+    pieces.reply(
+        Kind::Versions,
+        None,
+        "lambda:ListVersionsByFunction",
+        json!({"Versions": [version("$LATEST"), version("1"), version("2")]}),
+    );
+    pieces.policy(
+        None,
+        json!([
+            {"Sid": "api", "Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "lambda:InvokeFunction", "Resource": FUNCTION,
+             "Condition": {"ArnLike": {"AWS:SourceArn": "arn:aws:execute-api:eu-west-1:111122223333:abc/*/GET/"}}},
+            {"Sid": "bucket", "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "lambda:InvokeFunction", "Resource": FUNCTION,
+             "Condition": {"StringEquals": {"AWS:SourceAccount": "111122223333"}, "ArnLike": {"AWS:SourceArn": "arn:aws:s3:::uploads"}}},
+            {"Sid": "rule", "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "lambda:InvokeFunction", "Resource": FUNCTION,
+             "Condition": {"ArnLike": {"AWS:SourceArn": RULE}}},
+            {"Sid": "team", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/caller"}, "Action": "lambda:InvokeFunction", "Resource": FUNCTION},
+            {"Sid": "organisation", "Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "Resource": FUNCTION,
+             "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-0c0ffee"}}},
+        ]),
+    );
+    pieces.policy(Some("live"), json!([]));
+    pieces.reply(
+        Kind::UrlConfig,
+        None,
+        "lambda:ListFunctionUrlConfigs",
+        json!({"FunctionUrlConfigs": [{"FunctionUrl": "https://0c0ffee.lambda-url.eu-west-1.on.aws/", "FunctionArn": FUNCTION,
+            "AuthType": "AWS_IAM", "InvokeMode": "BUFFERED", "Cors": {"AllowOrigins": ["https://b.example", "https://a.example"]}}]}),
+    );
+    pieces.reply(
+        Kind::EventSourceMappings,
+        None,
+        "lambda:ListEventSourceMappings",
+        json!({"EventSourceMappings": [{"UUID": "0c0ffee0-1111-2222-3333-444455556666", "BatchSize": 10,
+            "EventSourceArn": "arn:aws:sqs:eu-west-1:111122223333:jobs", "FunctionArn": FUNCTION, "State": "Enabled",
+            "LastModified": 1.0, "StateTransitionReason": "USER_INITIATED"}]}),
+    );
+    pieces.reply(
+        Kind::EventInvokeConfig,
+        None,
+        "lambda:ListFunctionEventInvokeConfigs",
+        json!({"FunctionEventInvokeConfigs": [{"FunctionArn": format!("{FUNCTION}:$LATEST"), "MaximumRetryAttempts": 1,
+            "DestinationConfig": {"OnSuccess": {}, "OnFailure": {"Destination": "arn:aws:sqs:eu-west-1:111122223333:failed"}}}]}),
+    );
+    pieces.reply(
+        Kind::Concurrency,
+        None,
+        "lambda:GetFunctionConcurrency",
+        json!({"ReservedConcurrentExecutions": 20}),
+    );
+    pieces.reply(
+        Kind::Concurrency,
+        None,
+        "lambda:ListProvisionedConcurrencyConfigs",
+        json!({"ProvisionedConcurrencyConfigs": []}),
+    );
+    let signing = "arn:aws:lambda:eu-west-1:111122223333:code-signing-config:csc-0c0ffee";
+    pieces.reply(
+        Kind::CodeSigningConfig,
+        None,
+        "lambda:GetFunctionCodeSigningConfig",
+        json!({"CodeSigningConfigArn": signing, "FunctionName": "billing"}),
+    );
+    pieces.reply(
+        Kind::CodeSigningConfig,
+        None,
+        "lambda:GetCodeSigningConfig",
+        json!({"CodeSigningConfig": {"CodeSigningConfigArn": signing, "AllowedPublishers": {"SigningProfileVersionArns": ["arn:aws:signer:eu-west-1:111122223333:/signing-profiles/p/v"]},
+            "CodeSigningPolicies": {"UntrustedArtifactOnDeployment": "Enforce"}}}),
+    );
+    pieces.reply(
+        Kind::RuntimeManagement,
+        None,
+        "lambda:GetRuntimeManagementConfig",
+        json!({"UpdateRuntimeOn": "Auto", "FunctionArn": FUNCTION}),
+    );
+    pieces.reply(
+        Kind::RecursionConfig,
+        None,
+        "lambda:GetFunctionRecursionConfig",
+        json!({"RecursiveLoop": "Terminate"}),
+    );
+    pieces.reply(
+        Kind::Tags,
+        None,
+        "lambda:ListTags",
+        json!({"Tags": {"team": "money"}}),
+    );
+    let group = Some("/aws/lambda/billing");
+    pieces.reply(
+        Kind::LogGroup,
+        group,
+        "logs:DescribeLogGroups",
+        json!({"logGroups": [{"logGroupName": "/aws/lambda/billing", "retentionInDays": 30, "storedBytes": 42, "logGroupClass": "STANDARD"}]}),
+    );
+    pieces.reply(
+        Kind::LogGroup,
+        group,
+        "logs:DescribeSubscriptionFilters",
+        json!({"subscriptionFilters": [{"filterName": "central", "destinationArn": "arn:aws:kinesis:eu-west-1:111122223333:stream/logs"}]}),
+    );
+    pieces.reply(
+        Kind::InvocationSources,
+        Some(RULE),
+        "events:DescribeRule",
+        json!({"Name": "nightly", "State": "ENABLED", "ScheduleExpression": "rate(1 day)"}),
+    );
+    pieces.reply(
+        Kind::InvocationSources,
+        Some(RULE),
+        "events:ListTargetsByRule",
+        json!({"Targets": [{"Id": "1", "Arn": FUNCTION, "Input": SECRET}]}),
+    );
+    pieces.role();
+    pieces
+}
+
+impl Pieces {
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot::read(&self.0, &MarkKey::new([7; 32]))
+    }
+
+    fn piece(&mut self, artifact: ArtifactKind, selector: Option<&str>) -> &mut Piece {
+        let request = Request {
+            artifact,
+            selector: selector.map(str::to_owned),
+        };
+        let known = self.0.iter().position(|piece| piece.request == request);
+        let index = known.unwrap_or_else(|| {
+            let name = match selector {
+                Some(selector) => format!("{}-{selector}", artifact.as_str()),
+                None => artifact.as_str().to_owned(),
+            };
+            let json = json!({"artifact": artifact, "selector": selector, "target": FUNCTION, "replies": []});
+            self.0.push(Piece {
+                request,
+                result: Outcome::Acquired,
+                documents: vec![Document { name, json }],
+                contents: Vec::new(),
+            });
+            self.0.len() - 1
+        });
+        &mut self.0[index]
+    }
+
+    fn entry(&mut self, artifact: ArtifactKind, selector: Option<&str>, entry: Value) {
+        let piece = self.piece(artifact, selector);
+        let replies = piece.documents[0].json["replies"].as_array_mut().unwrap();
+        let same = |other: &Value| {
+            let of = |entry: &Value| {
+                (
+                    entry["call"].clone(),
+                    entry["about"].clone(),
+                    entry["note"].clone(),
+                )
+            };
+            of(other) == of(&entry)
+        };
+        match replies.iter().position(same) {
+            Some(index) => replies[index] = entry,
+            None => replies.push(entry),
+        }
+    }
+
+    /// Lays down a reply; one of the same call is replaced.
+    pub(crate) fn reply(
+        &mut self,
+        artifact: ArtifactKind,
+        selector: Option<&str>,
+        call: &str,
+        reply: Value,
+    ) {
+        let entry = json!({"call": call, "about": "billing", "received_at": "2026-01-02T03:04:05Z", "reply": reply});
+        self.entry(artifact, selector, entry);
+    }
+
+    fn about(&mut self, selector: &str, call: &str, about: &str, reply: &str) {
+        let entry = json!({"call": call, "about": about, "reply": reply});
+        self.entry(ArtifactKind::ExecutionRole, Some(selector), entry);
+    }
+
+    fn content(&mut self, artifact: ArtifactKind, selector: Option<&str>, name: &str, bytes: &str) {
+        let sha256 = Sha256Digest::of(bytes);
+        let contents = &mut self.piece(artifact, selector).contents;
+        *contents = vec![Content {
+            name: name.to_owned(),
+            key: format!("content/{sha256}"),
+            sha256,
+            size_bytes: bytes.len() as u64,
+        }];
+    }
+
+    /// The request was answered with nothing but this.
+    pub(crate) fn refused(
+        mut self,
+        artifact: ArtifactKind,
+        selector: Option<&str>,
+        result: Outcome,
+    ) -> Self {
+        let piece = self.piece(artifact, selector);
+        piece.result = result;
+        piece.documents.clear();
+        piece.contents.clear();
+        self
+    }
+
+    /// The request was never made.
+    pub(crate) fn without(mut self, artifact: ArtifactKind) -> Self {
+        self.0.retain(|piece| piece.request.artifact != artifact);
+        self
+    }
+
+    /// Replaces fields of the function's settings; null takes one out.
+    pub(crate) fn configured(mut self, fields: Value) -> Self {
+        let piece = self.piece(ArtifactKind::Configuration, None);
+        let settings = &mut piece.documents[0].json["replies"][0]["reply"];
+        for (name, value) in fields.as_object().unwrap() {
+            settings[name] = value.clone();
+        }
+        self
+    }
+
+    /// Adds an environment variable, or changes its value.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        let piece = self.piece(ArtifactKind::Configuration, None);
+        let settings = &mut piece.documents[0].json["replies"][0]["reply"];
+        settings["Environment"]["Variables"][name] = json!(value);
+        self
+    }
+
+    /// Other code was deployed.
+    pub(crate) fn deployed(mut self, code: &str) -> Self {
+        let digest = Sha256Digest::of(code).to_base64();
+        self.reply(
+            ArtifactKind::FunctionCode,
+            None,
+            "lambda:GetFunction",
+            json!({"Configuration": {"CodeSha256": digest, "CodeSize": 1001}, "Code": {}}),
+        );
+        self.content(ArtifactKind::FunctionCode, None, "function-code.zip", code);
+        self.configured(json!({"CodeSha256": digest, "CodeSize": 1001}))
+    }
+
+    /// Another reply in place of the one there is.
+    pub(crate) fn answered(mut self, artifact: ArtifactKind, call: &str, reply: Value) -> Self {
+        self.reply(artifact, None, call, reply);
+        self
+    }
+
+    /// The same of a log group.
+    pub(crate) fn log_group(mut self, call: &str, reply: Value) -> Self {
+        let group = Some("/aws/lambda/billing");
+        self.reply(ArtifactKind::LogGroup, group, call, reply);
+        self
+    }
+
+    fn policy(&mut self, qualifier: Option<&str>, statements: Value) {
+        let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        self.reply(
+            ArtifactKind::ResourcePolicy,
+            qualifier,
+            "lambda:GetPolicy",
+            json!({"Policy": policy, "RevisionId": "r"}),
+        );
+    }
+
+    /// One more statement lets somebody in.
+    pub(crate) fn permitted(mut self, statement: Value) -> Self {
+        let piece = self.piece(ArtifactKind::ResourcePolicy, None);
+        let text = piece.documents[0].json["replies"][0]["reply"]["Policy"].clone();
+        let mut policy: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+        policy["Statement"].as_array_mut().unwrap().push(statement);
+        let statements = policy["Statement"].clone();
+        self.policy(None, statements);
+        self
+    }
+
+    fn note(&mut self, name: &str, value: Value) {
+        self.entry(
+            ArtifactKind::ExecutionRole,
+            Some(ROLE),
+            json!({"note": name, "value": value}),
+        );
+    }
+
+    fn role(&mut self) {
+        let boundary = "arn:aws:iam::111122223333:policy/boundary";
+        let basic = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
+        self.about(ROLE, "iam:GetRole", "billing-role", &format!(
+            "<GetRoleResponse><GetRoleResult><Role><Arn>{ROLE}</Arn><AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument>\
+             <PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType><PermissionsBoundaryArn>{boundary}</PermissionsBoundaryArn></PermissionsBoundary>\
+             <RoleLastUsed><LastUsedDate>2026-01-01T00:00:00Z</LastUsedDate></RoleLastUsed></Role></GetRoleResult></GetRoleResponse>"));
+        self.note("trust policy", json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}));
+        self.about(ROLE, "iam:ListRoleTags", "billing-role",
+            "<R><ListRoleTagsResult><Tags><member><Key>team</Key><Value>money</Value></member></Tags><IsTruncated>false</IsTruncated></ListRoleTagsResult></R>");
+        self.about(ROLE, "iam:ListRolePolicies", "billing-role",
+            "<R><PolicyNames><member>data</member></PolicyNames><IsTruncated>false</IsTruncated></R>");
+        self.note("inline policy data", json!({"Statement": [{"Sid": "table", "Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:PutItem"],
+            "Resource": "arn:aws:dynamodb:eu-west-1:111122223333:table/bills"}]}));
+        self.attach(&[basic]);
+        for (arn, version) in [(boundary, "v1"), (basic, "v3")] {
+            self.about(
+                ROLE,
+                "iam:GetPolicy",
+                arn,
+                &format!("<R><Policy><DefaultVersionId>{version}</DefaultVersionId></Policy></R>"),
+            );
+            self.note(&format!("policy {arn} {version}"), json!({"Statement": {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}}));
+        }
+    }
+
+    fn attach(&mut self, arns: &[&str]) {
+        let members: String = arns
+            .iter()
+            .map(|arn| {
+                format!("<member><PolicyName>p</PolicyName><PolicyArn>{arn}</PolicyArn></member>")
+            })
+            .collect();
+        let xml = format!(
+            "<R><AttachedPolicies>{members}</AttachedPolicies><IsTruncated>false</IsTruncated></R>"
+        );
+        self.about(ROLE, "iam:ListAttachedRolePolicies", "billing-role", &xml);
+    }
+
+    /// One more policy is attached to the role; its document could not be read.
+    pub(crate) fn attached(mut self, arn: &str) -> Self {
+        let basic = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
+        self.attach(&[basic, arn]);
+        self
+    }
+
+    /// The role's inline policy says this.
+    pub(crate) fn role_may(mut self, statements: Value) -> Self {
+        self.note("inline policy data", json!({"Statement": statements}));
+        self
+    }
+
+    /// The role trusts these.
+    pub(crate) fn role_trusts(mut self, statements: Value) -> Self {
+        self.note("trust policy", json!({"Statement": statements}));
+        self
+    }
+}

@@ -1,0 +1,184 @@
+//! What is wrong with a function as it is configured, seen alone and beside how it was.
+//!
+//! One rule, one file; [`RULES`] is all of them. A rule looks at what is known only: what could not be
+//! read makes no finding. Without a record of how the function was, an ordinary function gives nothing
+//! above *info*; what has come since then weighs more.
+
+mod handler_moved;
+mod preloading_variable;
+
+use crate::model::{Place, Settings, Snapshot};
+use evidence::{Confidence, Finding, Proof, Severity, shown};
+
+/// Everything that is looked for.
+pub const RULES: &[Rule] = &[preloading_variable::RULE, handler_moved::RULE];
+
+/// How many findings one rule makes.
+const MOST: usize = 100;
+
+/// One thing that is looked for.
+pub struct Rule {
+    /// Its id: `public-function-url`.
+    pub id: &'static str,
+    /// MITRE ATT&CK technique id.
+    pub technique: &'static str,
+    /// What to do, in one sentence.
+    pub advice: &'static str,
+    look: fn(&Look<'_>) -> Vec<Noticed>,
+}
+
+/// What a rule looks at.
+struct Look<'a> {
+    now: &'a Snapshot,
+    before: Option<&'a Snapshot>,
+}
+
+impl<'a> Look<'a> {
+    fn settings_before(&self) -> Option<&'a Settings> {
+        self.before?.settings_now()
+    }
+}
+
+/// What a rule noticed.
+struct Noticed {
+    statement: String,
+    severity: Severity,
+    confidence: Confidence,
+    proof: Vec<Proof>,
+}
+
+/// What is wrong with `now`; what `before` had already weighs less. The worst first.
+pub fn findings(now: &Snapshot, before: Option<&Snapshot>) -> Vec<Finding> {
+    let look = Look { now, before };
+    let mut findings: Vec<Finding> = RULES
+        .iter()
+        .flat_map(|rule| {
+            let noticed = (rule.look)(&look).into_iter().take(MOST);
+            noticed.map(|noticed| Finding {
+                rule: rule.id.to_owned(),
+                statement: shown(&noticed.statement, 400),
+                severity: noticed.severity,
+                confidence: noticed.confidence,
+                technique: Some(rule.technique.to_owned()),
+                advice: Some(rule.advice.to_owned()),
+                proof: noticed.proof,
+            })
+        })
+        .collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+/// Where something stands: the exhibit and a JSON pointer below `place`.
+fn proof(place: &Place, below: &str, excerpt: Option<&str>) -> Vec<Proof> {
+    if place.exhibit.is_empty() {
+        return Vec::new();
+    }
+    vec![Proof {
+        exhibit: place.exhibit.clone(),
+        path: Some(format!("{}{below}", place.pointer)),
+        line: None,
+        excerpt: excerpt.map(|excerpt| shown(excerpt, 160)),
+    }]
+}
+
+/// What a variable does, how much it tells where nothing is known of before, and how much where it has
+/// come since or has another value now.
+type Judged = (&'static str, Severity, Severity);
+
+/// Environment variables that `judge` knows.
+fn variables(look: &Look<'_>, judge: &dyn Fn(&str) -> Option<Judged>) -> Vec<Noticed> {
+    let Some(now) = look.now.environment.value() else {
+        return Vec::new();
+    };
+    let place = look
+        .now
+        .settings_now()
+        .map(|settings| settings.place.clone());
+    let before = look.before.and_then(|before| before.environment.value());
+    let mut noticed = Vec::new();
+    for (name, variable) in now {
+        let Some((meaning, alone, since)) = judge(name) else {
+            continue;
+        };
+        let (what, severity) = match before.map(|before| before.get(name)) {
+            None => ("is set", alone),
+            Some(None) => ("was added", since),
+            Some(Some(old)) if old != variable => ("has another value than before", since),
+            Some(Some(_)) => ("is set as before", Severity::Info),
+        };
+        let place = place.clone().unwrap_or_default();
+        noticed.push(Noticed {
+            statement: format!("The environment variable {name} {what}: it {meaning}"),
+            severity,
+            confidence: Confidence::Medium,
+            proof: proof(
+                &place,
+                &format!("/Environment/Variables/{}", token(name)),
+                Some(name),
+            ),
+        });
+    }
+    noticed
+}
+
+/// A name as part of a JSON pointer (RFC 6901).
+fn token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canned::{Pieces, SECRET, ordinary};
+
+    /// The severities of what a rule finds, the worst first.
+    pub(super) fn found(rule: &str, now: &Pieces, before: Option<&Pieces>) -> Vec<Severity> {
+        let before = before.map(Pieces::snapshot);
+        let found = findings(&now.snapshot(), before.as_ref());
+        let of_rule = found.iter().filter(|finding| finding.rule == rule);
+        of_rule.map(|finding| finding.severity).collect()
+    }
+
+    #[test]
+    fn an_ordinary_function_gives_nothing_above_info() {
+        for before in [None, Some(ordinary().snapshot())] {
+            for finding in findings(&ordinary().snapshot(), before.as_ref()) {
+                assert_eq!(finding.severity, Severity::Info, "{}", finding.statement);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_in_what_could_not_be_read() {
+        let nothing = Snapshot::read(&[], &crate::MarkKey::new([0; 32]));
+        assert_eq!(findings(&nothing, Some(&ordinary().snapshot())), []);
+        assert_eq!(findings(&nothing, None), []);
+    }
+
+    #[test]
+    fn every_rule_has_an_id_of_its_own_a_technique_and_advice() {
+        let mut ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), RULES.len());
+        for rule in RULES {
+            assert!(rule.technique.starts_with('T'), "{}", rule.id);
+            assert!(rule.advice.ends_with('.'), "{}", rule.id);
+        }
+    }
+
+    #[test]
+    fn every_proof_points_at_something_in_its_exhibit_and_holds_no_value() {
+        let now = ordinary().variable("LD_PRELOAD", SECRET);
+        let found = findings(&now.snapshot(), None);
+        assert!(!serde_json::to_string(&found).unwrap().contains(SECRET));
+        for proof in found.iter().flat_map(|finding| &finding.proof) {
+            let documents = now.0.iter().flat_map(|piece| &piece.documents);
+            let mut exhibit = documents.filter(|document| document.name == proof.exhibit);
+            let json = &exhibit.next().unwrap().json;
+            let pointer = proof.path.as_deref().unwrap();
+            assert!(json.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The function as it is configured, in words of no provider.
+
+use crate::mark::{Mark, MarkKey};
+use crate::piece::Piece;
+use crate::policy::Policy;
+use crate::reading::Reading;
+use evidence::Sha256Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A function as it is configured. Names, digests and marks; no environment value is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The function's ARN without a qualifier; none if no piece names it.
+    pub function: Option<String>,
+    /// Its account; none if no piece names it.
+    pub account: Option<String>,
+    /// Handler, runtime, role and the like of what is deployed; none if there is no such function.
+    pub settings: Reading<Option<Settings>>,
+    /// The environment: names with marks. Lambda may tell the rest and not this.
+    pub environment: Reading<BTreeMap<String, Variable>>,
+    /// The deployed code; none if there is no such function.
+    pub code: Reading<Option<Code>>,
+    /// The layers in the order in which they are laid over each other.
+    pub layers: Reading<Vec<Layer>>,
+    /// Who may use a layer of the function's own account, by layer version.
+    pub layer_policies: BTreeMap<String, Reading<Policy>>,
+    /// Published versions, by number.
+    pub versions: Reading<BTreeMap<String, Version>>,
+    /// Aliases, by name.
+    pub aliases: Reading<BTreeMap<String, Alias>>,
+    /// Who may call, by qualifier; of the function itself under `""`.
+    pub policies: BTreeMap<String, Reading<Policy>>,
+    /// Addresses under which the function can be called, by qualifier.
+    pub urls: Reading<BTreeMap<String, FunctionUrl>>,
+    /// What is read and handed to the function, by qualifier and then by the mapping's id.
+    pub mappings: BTreeMap<String, Reading<BTreeMap<String, Mapping>>>,
+    /// What becomes of asynchronous calls, by qualifier.
+    pub async_calls: Reading<BTreeMap<String, AsyncCalls>>,
+    /// How much of it may run.
+    pub concurrency: Reading<Concurrency>,
+    /// Provisioned concurrency, by qualifier.
+    pub provisioned: Reading<BTreeMap<String, u64>>,
+    /// What code may be deployed; none if any may.
+    pub signing: Reading<Option<Signing>>,
+    /// How the runtime is kept up to date, and a runtime version it is tied to.
+    pub runtime_management: Reading<Option<String>>,
+    /// Whether loops are stopped: `Allow` or `Terminate`.
+    pub recursion: Reading<Option<String>>,
+    /// Tags.
+    pub tags: Reading<BTreeMap<String, String>>,
+    /// Rules, buckets and topics that the policy lets in, by ARN; none if such a one is not there.
+    pub invokers: BTreeMap<String, Reading<Option<Invoker>>>,
+    /// The role that the function runs as; none if there is no such role.
+    pub role: Reading<Option<Role>>,
+    /// Where the function's lines go.
+    pub log_group: Reading<Option<LogGroup>>,
+}
+
+impl Snapshot {
+    /// Reads the documents of AWS as coldcase's collectors keep them. What was refused becomes
+    /// unknown; a document that says nothing that can be understood does so, too.
+    pub fn read(pieces: &[Piece], key: &MarkKey) -> Self {
+        crate::aws::read(pieces, key)
+    }
+
+    /// The settings, if they were read and there are any.
+    pub fn settings_now(&self) -> Option<&Settings> {
+        self.settings.value()?.as_ref()
+    }
+
+    /// The role, if it was read and there is one.
+    pub fn role_now(&self) -> Option<&Role> {
+        self.role.value()?.as_ref()
+    }
+}
+
+/// Where in the evidence something stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The exhibit's name.
+    pub exhibit: String,
+    /// A JSON pointer into it.
+    pub pointer: String,
+}
+
+/// Settings of what is deployed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Where they stand.
+    pub place: Place,
+    /// The runtime; none of an image.
+    pub runtime: Option<String>,
+    /// The entry point; none of an image.
+    pub handler: Option<String>,
+    /// `Zip` or `Image`.
+    pub package_type: Option<String>,
+    /// Instruction sets.
+    pub architectures: Vec<String>,
+    /// Memory in MB.
+    pub memory_mb: Option<u64>,
+    /// The longest run in seconds.
+    pub timeout_s: Option<u64>,
+    /// `/tmp` in MB.
+    pub storage_mb: Option<u64>,
+    /// The ARN of the role.
+    pub role: Option<String>,
+    /// The description.
+    pub description: Option<String>,
+    /// Subnets, security groups and the network itself.
+    pub network: BTreeMap<String, Vec<String>>,
+    /// File systems: where each is mounted, by its ARN.
+    pub file_systems: BTreeMap<String, String>,
+    /// `Active` or `PassThrough`.
+    pub tracing: Option<String>,
+    /// Where failed asynchronous calls go.
+    pub dead_letter: Option<String>,
+    /// Log group, format and levels.
+    pub logging: BTreeMap<String, String>,
+    /// The key of the environment.
+    pub key: Option<String>,
+    /// When snapshots are started from.
+    pub snap_start: Option<String>,
+    /// What an image runs: entry point, command, working directory.
+    pub image: BTreeMap<String, String>,
+    /// Whatever else the provider says and does not change by itself, as sorted JSON.
+    pub other: BTreeMap<String, String>,
+}
+
+/// One environment variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variable {
+    /// Stands for its value.
+    pub mark: Mark,
+}
+
+/// Deployed code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    /// Where it is told of.
+    pub place: Place,
+    /// The digest that the provider announces; of an image that of its manifest.
+    pub sha256: Option<Sha256Digest>,
+    /// The digest of the bytes in the vault.
+    pub kept_sha256: Option<Sha256Digest>,
+    /// Its size as the provider tells it.
+    pub size_bytes: Option<u64>,
+    /// The image's repository, or the object that the code is run from.
+    pub origin: Option<String>,
+    /// The profile that signed it.
+    pub signed_by: Option<String>,
+}
+
+impl Code {
+    /// What tells this code from other code.
+    pub const fn digest(&self) -> Option<&Sha256Digest> {
+        match &self.sha256 {
+            Some(digest) => Some(digest),
+            None => self.kept_sha256.as_ref(),
+        }
+    }
+}
+
+/// One layer of a function.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    /// Where it is named.
+    pub place: Place,
+    /// The ARN of the layer version.
+    pub arn: String,
+    /// The digest of its bytes, if those could be read.
+    pub sha256: Option<Sha256Digest>,
+    /// Its size as the function's settings tell it.
+    pub size_bytes: Option<u64>,
+}
+
+/// A published version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// The digest of its code.
+    pub sha256: Option<Sha256Digest>,
+    /// The description.
+    pub description: Option<String>,
+    /// The entry point.
+    pub handler: Option<String>,
+    /// The runtime.
+    pub runtime: Option<String>,
+    /// The role.
+    pub role: Option<String>,
+}
+
+/// An alias.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    /// Where it is told of.
+    pub place: Place,
+    /// The version that it names, or `$LATEST`.
+    pub version: String,
+    /// Other versions with the share of calls that they get, as written.
+    pub weights: BTreeMap<String, String>,
+    /// The description.
+    pub description: Option<String>,
+}
+
+/// A function URL.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionUrl {
+    /// Where it is told of.
+    pub place: Place,
+    /// The address.
+    pub url: Option<String>,
+    /// `NONE` or `AWS_IAM`.
+    pub auth: Option<String>,
+    /// `BUFFERED` or `RESPONSE_STREAM`.
+    pub invoke_mode: Option<String>,
+    /// Whom browsers let call: each setting as sorted text.
+    pub cors: BTreeMap<String, String>,
+}
+
+/// An event source mapping.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// Where it is told of.
+    pub place: Place,
+    /// What is read.
+    pub source: Option<String>,
+    /// Whether it is meant to run.
+    pub is_enabled: Option<bool>,
+    /// Where what failed goes.
+    pub on_failure: Option<String>,
+    /// Which records are handed over.
+    pub filter: Option<String>,
+    /// The rest that says what it does, each as text.
+    pub other: BTreeMap<String, String>,
+}
+
+/// What becomes of asynchronous calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsyncCalls {
+    /// Where it is told of.
+    pub place: Place,
+    /// How often a failed call is repeated.
+    pub retries: Option<u64>,
+    /// How old a call may become, in seconds.
+    pub max_age_s: Option<u64>,
+    /// Where results go.
+    pub on_success: Option<String>,
+    /// Where failures go.
+    pub on_failure: Option<String>,
+}
+
+/// How much of a function may run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Concurrency {
+    /// Where it is told of.
+    pub place: Place,
+    /// Reserved, and so the most that may run; 0 stops the function.
+    pub reserved: Option<u64>,
+}
+
+/// Which code may be deployed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signing {
+    /// Where it is told of.
+    pub place: Place,
+    /// The configuration's ARN.
+    pub arn: String,
+    /// `Enforce` or `Warn`; none if the configuration could not be read.
+    pub policy: Option<String>,
+    /// Whose signatures are taken; none if the configuration could not be read.
+    pub publishers: Option<Vec<String>>,
+}
+
+/// What calls the function: a rule, a bucket, a topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invoker {
+    /// Where it is told of.
+    pub place: Place,
+    /// What it says of itself, as sorted `path: value` lines.
+    pub facts: Vec<String>,
+}
+
+/// An execution role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    /// Where it is told of.
+    pub place: Place,
+    /// Its ARN, as the function names it.
+    pub arn: String,
+    /// Who may become it.
+    pub trust: Reading<Policy>,
+    /// Policies of its own, by name.
+    pub inline: Reading<BTreeMap<String, Reading<Policy>>>,
+    /// Policies that are attached to it, by ARN.
+    pub attached: Reading<BTreeMap<String, Reading<Policy>>>,
+    /// The most that it may be allowed: the policy's ARN.
+    pub boundary: Reading<Option<String>>,
+    /// What the boundary says.
+    pub boundary_policy: Reading<Option<Policy>>,
+    /// Tags.
+    pub tags: Reading<BTreeMap<String, String>>,
+}
+
+/// A log group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGroup {
+    /// Where it is told of.
+    pub place: Place,
+    /// Its name.
+    pub name: String,
+    /// How long lines are kept; none for ever.
+    pub retention_days: Option<u64>,
+    /// Its key.
+    pub key: Option<String>,
+    /// Its class.
+    pub class: Option<String>,
+    /// Who else gets its lines: destinations by the filter's name; none if that could not be read.
+    pub subscriptions: Option<BTreeMap<String, String>>,
+}

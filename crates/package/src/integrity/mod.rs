@@ -1,11 +1,14 @@
 //! Whether installed components are what was published: files against the digests that came with
-//! them.
+//! them. Of signed jars the digests are checked, not the signature.
 //!
 //! Who changes a file can change the list beside it too. Against that stand digests from elsewhere:
 //! [`crate::Expected`].
 
+mod bytecode;
 mod java;
 mod python;
+
+pub use bytecode::Bytecode;
 
 use crate::proof::{self, EXCERPT_CHARS, NAME_CHARS, PATH_CHARS};
 use crate::{Content, Contents, File, Kind, Observer};
@@ -23,6 +26,7 @@ const LISTS_BYTES: usize = 128 << 20;
 /// Collects published digests as files pass.
 #[derive(Debug, Default)]
 pub struct Integrity {
+    bytecode: Bytecode,
     records: Vec<List>,
     manifests: Vec<List>,
     held_bytes: usize,
@@ -51,6 +55,8 @@ pub struct Checked {
     pub unread: Vec<String>,
     /// Python distributions that came without a list.
     pub unlisted: Vec<String>,
+    /// Compiled Python, of which nothing is published.
+    pub bytecode: Bytecode,
 }
 
 /// One file that is not as published.
@@ -102,8 +108,10 @@ impl Integrity {
         let mut checked = Checked {
             unread: self.unread,
             unlisted: python::without_list(&files),
+            bytecode: self.bytecode,
             ..Checked::default()
         };
+        checked.bytecode.count(&files);
         python::check(&self.records, &files, &mut checked);
         java::check(&self.manifests, &files, &mut checked);
         checked.deviations.sort();
@@ -115,6 +123,7 @@ impl Integrity {
 
 impl Observer for Integrity {
     fn file(&mut self, file: &File, content: Content<'_>) {
+        self.bytecode.file(file, content);
         let lists = if python::is_list(&file.path) {
             &mut self.records
         } else if java::is_list(&file.path) {
@@ -156,6 +165,7 @@ impl Checked {
             .into_iter()
             .map(|((component, how, severity), all)| finding(part, component, how, severity, &all))
             .collect();
+        findings.extend(self.bytecode.findings(part));
         findings.extend(self.gaps(part));
         findings
     }

@@ -371,7 +371,12 @@ mod tests {
                 (checked.components, checked.files, checked.unchecked),
                 (1, 6, 0)
             );
-            assert_eq!(checked.findings("function-code"), []);
+            let rules: Vec<_> = checked
+                .findings("function-code")
+                .into_iter()
+                .map(|it| it.rule)
+                .collect();
+            assert_eq!(rules, ["published-bytecode-unchecked"]);
         }
     }
 

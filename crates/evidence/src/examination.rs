@@ -11,7 +11,7 @@ pub struct Examination {
     /// What was noticed that the case does not say yet, the worst first.
     pub findings: Vec<Finding>,
     /// What the whole case comes to, as far as is known.
-    pub verdict: Option<Verdict>,
+    pub verdict: Verdict,
     /// What was made of the evidence.
     pub exhibits: Vec<Exhibit>,
     /// Whether everything was examined; if not, what was left out.

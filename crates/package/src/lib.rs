@@ -31,7 +31,7 @@ pub use contents::{Contents, File, Irregularity, Kind, Oddity};
 pub use cyclonedx::{BadInventory, cyclonedx};
 pub use expected::{BadExpected, Expected, Subject};
 pub use install_scripts::InstallScripts;
-pub use integrity::{Bytecode, Checked, Deviance, Deviation, Integrity};
+pub use integrity::{Checked, Deviance, Deviation, Integrity};
 pub use irregularities::irregularities;
 pub use limits::Limits;
 pub use lookalike::lookalikes;

@@ -1,14 +1,11 @@
 //! Whether installed components are what was published: files against the digests that came with
-//! them. Of signed jars the digests are checked, not the signature.
+//! them.
 //!
 //! Who changes a file can change the list beside it too. Against that stand digests from elsewhere:
 //! [`crate::Expected`].
 
-mod bytecode;
 mod java;
 mod python;
-
-pub use bytecode::Bytecode;
 
 use crate::proof::{self, EXCERPT_CHARS, NAME_CHARS, PATH_CHARS};
 use crate::{Content, Contents, File, Kind, Observer};
@@ -26,7 +23,6 @@ const LISTS_BYTES: usize = 128 << 20;
 /// Collects published digests as files pass.
 #[derive(Debug, Default)]
 pub struct Integrity {
-    bytecode: Bytecode,
     records: Vec<List>,
     manifests: Vec<List>,
     held_bytes: usize,
@@ -53,10 +49,6 @@ pub struct Checked {
     pub deviations: Vec<Deviation>,
     /// Lists that could not be read.
     pub unread: Vec<String>,
-    /// Python distributions that came without a list.
-    pub unlisted: Vec<String>,
-    /// Compiled Python, of which nothing is published.
-    pub bytecode: Bytecode,
 }
 
 /// One file that is not as published.
@@ -90,10 +82,6 @@ pub enum Deviance {
     Missing,
     /// There, among the component's files, and not published.
     Extra,
-    /// Listed, without a digest that proves anything.
-    Unproven,
-    /// As one list says, and not as another one of the same place says.
-    Disputed,
 }
 
 impl Integrity {
@@ -107,11 +95,8 @@ impl Integrity {
         let files = Files::of(contents);
         let mut checked = Checked {
             unread: self.unread,
-            unlisted: python::without_list(&files),
-            bytecode: self.bytecode,
             ..Checked::default()
         };
-        checked.bytecode.count(&files);
         python::check(&self.records, &files, &mut checked);
         java::check(&self.manifests, &files, &mut checked);
         checked.deviations.sort();
@@ -123,7 +108,6 @@ impl Integrity {
 
 impl Observer for Integrity {
     fn file(&mut self, file: &File, content: Content<'_>) {
-        self.bytecode.file(file, content);
         let lists = if python::is_list(&file.path) {
             &mut self.records
         } else if java::is_list(&file.path) {
@@ -165,63 +149,21 @@ impl Checked {
             .into_iter()
             .map(|((component, how, severity), all)| finding(part, component, how, severity, &all))
             .collect();
-        findings.extend(self.bytecode.findings(part));
-        findings.extend(self.gaps(part));
+        if !self.unread.is_empty() {
+            findings.push(Finding {
+                rule: "published-digests-unread".to_owned(),
+                statement: format!(
+                    "{} lists of published digests are too large or cut off, so what they list was not checked",
+                    self.unread.len()
+                ),
+                severity: Severity::Info,
+                confidence: Confidence::High,
+                technique: None,
+                advice: Some("Compare these components with a fresh download".to_owned()),
+                proof: self.unread.iter().map(|path| proof::of_file(part, path)).collect(),
+            });
+        }
         findings
-    }
-
-    /// What was not checked.
-    fn gaps(&self, part: &str) -> Vec<Finding> {
-        let gap = |rule: &str, statement: String, paths: &[String]| Finding {
-            rule: rule.to_owned(),
-            statement,
-            severity: Severity::Info,
-            confidence: Confidence::High,
-            technique: None,
-            advice: Some("Compare these components with a fresh download".to_owned()),
-            proof: match paths {
-                [] => vec![proof::of_part(part)],
-                paths => paths
-                    .iter()
-                    .take(MOST_PROOFS)
-                    .map(|path| proof::of_file(part, path))
-                    .collect(),
-            },
-        };
-        let mut gaps = Vec::new();
-        if let [first, ..] = &self.unread[..] {
-            gaps.push(gap(
-                "published-digests-unread",
-                format!(
-                    "Lists of published digests are too large or cut off, so what they list was not checked: {} in all, e.g. {}",
-                    self.unread.len(),
-                    shown(first, PATH_CHARS)
-                ),
-                &self.unread,
-            ));
-        }
-        if let [first, ..] = &self.unlisted[..] {
-            gaps.push(gap(
-                "published-digests-absent",
-                format!(
-                    "Python components came without the list of their files, so they were not checked: {} in all, e.g. {}",
-                    self.unlisted.len(),
-                    shown(first, PATH_CHARS)
-                ),
-                &self.unlisted,
-            ));
-        }
-        if self.unchecked > 0 {
-            gaps.push(gap(
-                "published-digests-unchecked",
-                format!(
-                    "Files with published digests of another kind than SHA-256, or that could not be read, were not checked: {} in all",
-                    self.unchecked
-                ),
-                &[],
-            ));
-        }
-        gaps
     }
 }
 
@@ -255,18 +197,6 @@ fn finding(
             format!("Among the files of {component}, but never published with it: {files}"),
             "Find out which build put the file there; read it as if an attacker had",
         ),
-        Deviance::Unproven => (
-            "component-file-unproven",
-            format!("Of {component}, listed without a digest that proves it: {files}"),
-            "Compare the file with the same version from its registry",
-        ),
-        Deviance::Disputed => (
-            "component-file-disputed",
-            format!(
-                "Claimed by {component} with other bytes, and by another component as it is: {files}"
-            ),
-            "Find out whether both were meant to be installed, or one left behind by an upgrade",
-        ),
     };
     let proof = all
         .iter()
@@ -295,9 +225,7 @@ fn finding(
         severity,
         confidence: match how {
             Deviance::Changed => Confidence::High,
-            Deviance::Missing | Deviance::Extra | Deviance::Unproven | Deviance::Disputed => {
-                Confidence::Medium
-            }
+            Deviance::Missing | Deviance::Extra => Confidence::Medium,
         },
         technique: (severity > Severity::Info).then(|| "T1554".to_owned()),
         advice: Some(advice.to_owned()),

@@ -1,0 +1,336 @@
+//! The packages of a case: which there are, what each of them holds, and what is wrong with it.
+
+use crate::ExamineError;
+use crate::content;
+use crate::exhibits::{Exhibits, Lines};
+use crate::look::{self, Look, Looked};
+use crate::owner::Owner;
+use ::evidence::{ArtifactKind, Finding, Sha256Digest, Target, shown};
+use package::{Component, Contents, Limits};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use snapshot::{Content, Piece};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::time::Instant;
+use vault::Vault;
+
+/// The most packages of a case that are opened: an image has 127 layers at most, a function 5.
+const MOST_PARTS: usize = 400;
+
+/// The most files whose names are held at a time, to tell what shadows what.
+const MOST_HELD_FILES: usize = 400_000;
+
+/// What a package is to the function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Role {
+    /// What runs when nobody names a version.
+    Code,
+    /// A layer that it carries.
+    Layer,
+    /// A layer of its image.
+    ImageLayer,
+    /// What runs when a version is named.
+    Version,
+    /// Where the event says that the code came from.
+    DeploymentSource,
+}
+
+/// A package that is to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) role: Role,
+    pub(crate) content: Content,
+    /// The other exhibits that are the same bytes.
+    pub(crate) also: Vec<String>,
+    /// The function's or the layer version's ARN.
+    pub(crate) arn: Option<String>,
+    pub(crate) runtime: Option<String>,
+    pub(crate) handler: Option<String>,
+}
+
+/// What came of a package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PartReport {
+    /// The exhibit's name.
+    pub(crate) name: String,
+    /// What it is to the function.
+    pub(crate) role: Role,
+    /// Its digest.
+    pub(crate) sha256: Sha256Digest,
+    /// Its size as stored.
+    pub(crate) size_bytes: u64,
+    /// The other exhibits that are the same bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) also: Vec<String>,
+    /// Why it was not opened; none if it was.
+    pub(crate) not_examined: Option<String>,
+    /// How many files it holds, those of archives in it included.
+    pub(crate) files: usize,
+    /// Their bytes once unpacked.
+    pub(crate) unpacked_bytes: u64,
+    /// Whether all of it was read.
+    pub(crate) is_complete: bool,
+    /// How many components were recognised.
+    pub(crate) components: usize,
+}
+
+/// What came of all packages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Packages {
+    /// One a package.
+    pub(crate) parts: Vec<PartReport>,
+    /// What is wrong with them.
+    pub(crate) findings: Vec<Finding>,
+    /// What was not looked at.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// What is needed to open packages.
+pub(crate) struct Opening<'a> {
+    pub(crate) vault: &'a dyn Vault,
+    pub(crate) scratch: &'a Path,
+    pub(crate) limit_bytes: u64,
+    pub(crate) limits: Limits,
+    pub(crate) owner: Arc<Owner>,
+    pub(crate) deadline: Instant,
+}
+
+/// The packages of a case, what tells most first.
+pub(crate) fn wanted(pieces: &[Piece], target: &Target) -> Vec<Wanted> {
+    let mut wanted: Vec<Wanted> = Vec::new();
+    for piece in pieces {
+        let selector = piece.request.selector.as_deref();
+        let (role, arn, qualifier) = match (piece.request.artifact, selector) {
+            (ArtifactKind::FunctionCode, None) => {
+                (Role::Code, Some(target.arn_unqualified()), None)
+            }
+            (ArtifactKind::FunctionCode, Some(version)) => (
+                Role::Version,
+                Some(format!("{}:{version}", target.arn_unqualified())),
+                Some(version),
+            ),
+            (ArtifactKind::Layer, arn) => (Role::Layer, arn.map(str::to_owned), None),
+            (ArtifactKind::ContainerImage, _) => (Role::ImageLayer, None, None),
+            (ArtifactKind::DeploymentSource, _) => (Role::DeploymentSource, None, None),
+            _ => continue,
+        };
+        let settings = settings(pieces, qualifier);
+        let text = |field: &str| {
+            let value = settings.and_then(|settings| settings.get(field));
+            value.and_then(Value::as_str).map(|text| shown(text, 200))
+        };
+        for content in &piece.contents {
+            // An image's configuration and manifests are no archives.
+            if role == Role::ImageLayer && !is_image_layer(&content.name) {
+                continue;
+            }
+            wanted.push(Wanted {
+                role,
+                content: content.clone(),
+                also: Vec::new(),
+                arn: arn.clone(),
+                runtime: text("Runtime"),
+                handler: text("Handler"),
+            });
+        }
+    }
+    // Of an image the last layers are the owner's own, or the attacker's; the first are the base.
+    wanted.reverse();
+    wanted.sort_by_key(|wanted| wanted.role);
+    let mut once: Vec<Wanted> = Vec::new();
+    for wanted in wanted {
+        let same = once
+            .iter_mut()
+            .find(|known| known.content.sha256 == wanted.content.sha256);
+        match same {
+            Some(known) => known.also.push(wanted.content.name),
+            None => once.push(wanted),
+        }
+    }
+    once
+}
+
+/// `container-image-…-001-layer-0c0ffee01234`.
+fn is_image_layer(name: &str) -> bool {
+    name.rsplit('-').nth(1) == Some("layer")
+}
+
+/// The function's settings, as Lambda answered.
+pub(crate) fn settings<'a>(pieces: &'a [Piece], qualifier: Option<&str>) -> Option<&'a Value> {
+    let piece = pieces.iter().find(|piece| {
+        piece.request.artifact == ArtifactKind::Configuration
+            && piece.request.selector.as_deref() == qualifier
+    })?;
+    piece
+        .documents
+        .iter()
+        .find_map(|document| document.json.pointer("/replies/0/reply"))
+}
+
+impl Opening<'_> {
+    /// Opens every package, keeps what is in it as exhibits, and says what is wrong.
+    pub(crate) async fn all(
+        &self,
+        wanted: Vec<Wanted>,
+        exhibits: &mut Exhibits,
+    ) -> Result<Packages, ExamineError> {
+        let mut packages = Packages::default();
+        let mut components: Vec<Component> = Vec::new();
+        let mut held = Vec::new();
+        let mut held_files = 0_usize;
+        let beyond = wanted.len().saturating_sub(MOST_PARTS);
+        for wanted in wanted.into_iter().take(MOST_PARTS) {
+            let name = wanted.content.name.clone();
+            let mut report = PartReport {
+                name: name.clone(),
+                role: wanted.role,
+                sha256: wanted.content.sha256,
+                size_bytes: wanted.content.size_bytes,
+                also: wanted.also.clone(),
+                not_examined: None,
+                files: 0,
+                unpacked_bytes: 0,
+                is_complete: false,
+                components: 0,
+            };
+            match self.one(&wanted, &mut packages).await? {
+                Err(why) => {
+                    packages
+                        .left_out
+                        .push(format!("{} was not opened: {why}", shown(&name, 100)));
+                    report.not_examined = Some(why);
+                }
+                Ok(looked) => {
+                    let Looked {
+                        contents,
+                        components: found,
+                        findings,
+                        ..
+                    } = looked;
+                    report.files = contents.files.len();
+                    report.unpacked_bytes = contents.files.iter().map(|file| file.size_bytes).sum();
+                    report.is_complete = contents.is_complete;
+                    report.components = found.len();
+                    if !contents.is_complete {
+                        packages.left_out.push(format!(
+                            "{} was not read as a whole: see its irregularities",
+                            shown(&name, 100)
+                        ));
+                    }
+                    packages.findings.extend(findings);
+                    components.extend(found);
+                    keep_contents(exhibits, &report, &contents).await?;
+                    if held_files + contents.files.len() <= MOST_HELD_FILES {
+                        held_files += contents.files.len();
+                        held.push((wanted, contents));
+                    }
+                }
+            }
+            packages.parts.push(report);
+        }
+        if beyond > 0 {
+            packages
+                .left_out
+                .push(format!("{beyond} packages beyond the first {MOST_PARTS}"));
+        }
+        packages.findings.extend(look::across(&held));
+        keep_components(exhibits, &components).await?;
+        Ok(packages)
+    }
+
+    /// One package, or why it was not opened.
+    async fn one(
+        &self,
+        wanted: &Wanted,
+        packages: &mut Packages,
+    ) -> Result<Result<Looked, String>, ExamineError> {
+        if Instant::now() >= self.deadline {
+            return Ok(Err("the time was up".to_owned()));
+        }
+        let Content {
+            key, sha256, name, ..
+        } = &wanted.content;
+        let fetched = content::fetch(
+            self.vault,
+            key,
+            *sha256,
+            self.scratch,
+            self.limit_bytes,
+            self.deadline,
+        );
+        let file = match fetched.await? {
+            Ok(file) => file,
+            Err(fault) => {
+                packages.findings.extend(fault.finding(name));
+                return Ok(Err(fault.to_string()));
+            }
+        };
+        let look = Look {
+            file,
+            wanted: wanted.clone(),
+            limits: self.limits,
+            owner: Arc::clone(&self.owner),
+        };
+        let looking = tokio::task::spawn_blocking(move || look.take());
+        match tokio::time::timeout_at(self.deadline, looking).await {
+            Ok(Ok(looked)) => Ok(looked),
+            // A rule or a parser that panics on what an attacker packed.
+            Ok(Err(_)) => Ok(Err("its examination broke down".to_owned())),
+            Err(_) => Ok(Err("the time was up before all of it was read".to_owned())),
+        }
+    }
+}
+
+/// What is in a package, a line a file; the first line says of what.
+async fn keep_contents(
+    exhibits: &mut Exhibits,
+    report: &PartReport,
+    contents: &Contents,
+) -> Result<(), ExamineError> {
+    let source = format!("coldcase: the files of {}", shown(&report.name, 100));
+    let mut lines = Lines::new(&format!("contents-{}", report.name), &source);
+    let head = json!({
+        "part": report.name,
+        "sha256": report.sha256,
+        "files": report.files,
+        "unpacked_bytes": report.unpacked_bytes,
+        "is_complete": report.is_complete,
+        "irregularities": contents.irregularities.iter().take(10_000).collect::<Vec<_>>(),
+    });
+    let bytes = serde_json::to_vec(&head).map_err(std::io::Error::other)?;
+    lines.put(exhibits, &bytes).await?;
+    for file in &contents.files {
+        let bytes = serde_json::to_vec(file).map_err(std::io::Error::other)?;
+        lines.put(exhibits, &bytes).await?;
+    }
+    lines.finish(exhibits).await?;
+    Ok(())
+}
+
+/// What the packages are made of, as CycloneDX.
+async fn keep_components(
+    exhibits: &mut Exhibits,
+    components: &[Component],
+) -> Result<(), ExamineError> {
+    let case = exhibits.case.to_string();
+    match package::cyclonedx(&case, components, (exhibits.clock)()) {
+        Ok(inventory) => {
+            let source = "coldcase: what the packages are made of";
+            exhibits
+                .keep(
+                    "components",
+                    source,
+                    inventory.into_bytes(),
+                    "cdx.json",
+                    "application/vnd.cyclonedx+json",
+                )
+                .await?;
+        }
+        Err(error) => exhibits
+            .left_out
+            .push(shown(&format!("components: {error}"), 300)),
+    }
+    Ok(())
+}

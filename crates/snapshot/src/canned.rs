@@ -1,5 +1,4 @@
 //! An ordinary function as the collectors lay it down, for tests to change.
-#![allow(dead_code, reason = "rules to come use the rest")]
 
 use crate::mark::MarkKey;
 use crate::model::Snapshot;
@@ -272,12 +271,6 @@ impl Pieces {
         piece.result = result;
         piece.documents.clear();
         piece.contents.clear();
-        self
-    }
-
-    /// The request was never made.
-    pub(crate) fn without(mut self, artifact: ArtifactKind) -> Self {
-        self.0.retain(|piece| piece.request.artifact != artifact);
         self
     }
 

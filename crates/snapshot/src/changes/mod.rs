@@ -346,7 +346,13 @@ fn settings(
         ),
     ];
     for (kind, subject, get, severity) in plain {
-        all.value(kind, subject, get(was), get(is), severity);
+        let (was, is) = (get(was), get(is));
+        // coldcase itself turns tracing on.
+        let severity = match (kind, is.as_deref()) {
+            (Kind::Tracing, Some("Active")) => Info,
+            _ => severity,
+        };
+        all.value(kind, subject, was, is, severity);
     }
     let joined = |settings: &Settings| -> BTreeMap<String, String> {
         let network = settings.network.iter();

@@ -4,14 +4,52 @@
 //! read makes no finding. Without a record of how the function was, an ordinary function gives nothing
 //! above *info*; what has come since then weighs more.
 
+mod alias_diverted;
+mod code_signing_off;
+mod concurrency_changed;
+mod foreign_layer;
 mod handler_moved;
+mod key_removed;
+mod layer_changed;
+mod logging_off;
+mod network_changed;
+mod open_policy;
+mod outside_destination;
 mod preloading_variable;
+mod public_url;
+mod redirecting_variable;
+mod role_trust;
+mod role_widened;
+mod runtime_changed;
+mod unversioned_code;
+mod version_altered;
 
 use crate::model::{Place, Settings, Snapshot};
+use crate::policy::{Policy, Statement};
 use evidence::{Confidence, Finding, Proof, Severity, shown};
 
 /// Everything that is looked for.
-pub const RULES: &[Rule] = &[preloading_variable::RULE, handler_moved::RULE];
+pub const RULES: &[Rule] = &[
+    preloading_variable::RULE,
+    redirecting_variable::RULE,
+    foreign_layer::RULE,
+    layer_changed::RULE,
+    handler_moved::RULE,
+    runtime_changed::RULE,
+    unversioned_code::RULE,
+    version_altered::RULE,
+    public_url::RULE,
+    open_policy::RULE,
+    outside_destination::RULE,
+    role_widened::RULE,
+    role_trust::RULE,
+    code_signing_off::RULE,
+    logging_off::RULE,
+    alias_diverted::RULE,
+    concurrency_changed::RULE,
+    network_changed::RULE,
+    key_removed::RULE,
+];
 
 /// How many findings one rule makes.
 const MOST: usize = 100;
@@ -120,6 +158,19 @@ fn variables(look: &Look<'_>, judge: &dyn Fn(&str) -> Option<Judged>) -> Vec<Not
         });
     }
     noticed
+}
+
+/// The account in an ARN; none where there is none, as in S3's.
+fn account_of(arn: &str) -> Option<&str> {
+    let account = arn.strip_prefix("arn:")?.split(':').nth(3)?;
+    let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    is_account.then_some(account)
+}
+
+/// Whether no statement of `before` says the same.
+fn statement_is_new(statement: &Statement, before: Option<&Policy>) -> bool {
+    let old = before.into_iter().flat_map(|policy| &policy.statements);
+    !old.into_iter().any(|old| old.says_the_same_as(statement))
 }
 
 /// A name as part of a JSON pointer (RFC 6901).

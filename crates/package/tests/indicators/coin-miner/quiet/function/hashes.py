@@ -1,0 +1,1 @@
+ALGORITHMS = ['scrypt', 'cryptonight', 'sha256']

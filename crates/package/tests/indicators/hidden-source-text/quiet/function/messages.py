@@ -1,0 +1,6 @@
+HEART = '❤️'
+FAMILY = '👨‍👩‍👧'
+HEBREW = '‫שלום‬'
+ARABIC = '⁧م⁩'
+FLAG = '🏴󠁧󠁢󠁥󠁮󠁧󠁿'
+print('größer 請求書')

@@ -1,27 +1,4 @@
 //! Digests that the account's owner expects, from outside the package.
-//!
-//! ```json
-//! {
-//!   "functions": {
-//!     "orders-api": "RCPvVGqLqLqHEJMrZO4mbXZ2WVOdzqFhFrYoROCcB5o=",
-//!     "arn:aws:lambda:eu-west-1:111122223333:function:billing:7": ["HEX", "HEX"]
-//!   },
-//!   "layers": {
-//!     "arn:aws:lambda:eu-west-1:111122223333:layer:dependencies:3": "HEX"
-//!   },
-//!   "components": {
-//!     "pkg:pypi/requests@2.32.3": "HEX",
-//!     "gson@2.11.0": { "files": { "com/google/gson/Gson.class": "HEX" } }
-//!   }
-//! }
-//! ```
-//!
-//! A digest is SHA-256 as hexadecimal or, as AWS writes `CodeSha256`, base64; a list of digests
-//! accepts each of them. Functions are named by name or ARN, of one version or alias or of all; the
-//! most exact entry decides. Components are named by package URL or `name@version`. A component's
-//! own digest is that of its `RECORD` (Python), of the jar (Java) or the program (Go, Rust) that
-//! carries it, and otherwise of its folder: of the lines that `sha256sum` prints for every file below
-//! it, paths relative and sorted by byte, inner `node_modules` left out.
 
 use crate::components::{Component, Ecosystem, Presence, jar_of};
 use crate::proof::{self, EXCERPT_CHARS, NAME_CHARS, PATH_CHARS};
@@ -37,6 +14,29 @@ const MOST_NAMED: usize = 10;
 const SECTIONS: [&str; 3] = ["functions", "layers", "components"];
 
 /// The owner's expected digests.
+///
+/// ```json
+/// {
+///   "functions": {
+///     "orders-api": "RCPvVGqLqLqHEJMrZO4mbXZ2WVOdzqFhFrYoROCcB5o=",
+///     "arn:aws:lambda:eu-west-1:111122223333:function:billing:7": ["HEX", "HEX"]
+///   },
+///   "layers": {
+///     "arn:aws:lambda:eu-west-1:111122223333:layer:dependencies:3": "HEX"
+///   },
+///   "components": {
+///     "pkg:pypi/requests@2.32.3": "HEX",
+///     "gson@2.11.0": { "files": { "com/google/gson/Gson.class": "HEX" } }
+///   }
+/// }
+/// ```
+///
+/// A digest is SHA-256 as hexadecimal or, as AWS writes `CodeSha256`, base64; a list of digests
+/// accepts each of them. Functions are named by name or ARN, of one version or alias or of all; the
+/// most exact entry decides. Components are named by package URL or `name@version`. A component's
+/// own digest is that of its `RECORD` (Python), of the jar (Java) or the program (Go, Rust) that
+/// carries it, and otherwise of its folder: of the lines that `sha256sum` prints for every file below
+/// it, paths relative and sorted by byte, inner `node_modules` left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     functions: BTreeMap<String, Digests>,

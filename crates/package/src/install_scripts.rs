@@ -4,9 +4,11 @@
 use crate::components::installed_as;
 use crate::proof::{self, EXCERPT_CHARS, NAME_CHARS};
 use crate::{Content, File, Observer};
+use aho_corasick::AhoCorasick;
 use evidence::{Confidence, Finding, Proof, Severity, shown};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// The most of a manifest that is read.
 const MANIFEST_BYTES: usize = 1 << 20;
@@ -15,6 +17,7 @@ const PROGRAM_BYTES: usize = 8 << 20;
 const ALL_PROGRAMS_BYTES: usize = 256 << 20;
 /// The most scripts that are held.
 const MOST_SCRIPTS: usize = 2_000;
+const MOST_PROGRAMS: usize = 20_000;
 const STAGES: [&str; 3] = ["preinstall", "install", "postinstall"];
 
 /// Scripts that much used components are known to run: the component (`*` for any), and the script
@@ -191,6 +194,7 @@ pub struct InstallScripts {
     programs: BTreeMap<String, Deeds>,
     looked_at_bytes: usize,
     beyond: usize,
+    scripts_beyond: usize,
 }
 
 /// One script of a `package.json`.
@@ -222,26 +226,42 @@ impl InstallScripts {
             .map(|script| self.of_script(part, script))
             .chain(self.setups.iter().map(|setup| of_setup(part, setup)))
             .collect();
-        if self.beyond > 0 {
+        let mut unread = |statement: String, severity| {
             findings.push(Finding {
                 rule: "install-scripts-unread".to_owned(),
-                statement: format!(
-                    "{} install scripts or programs that they may run were not looked at: there are too many, or they are too large",
-                    self.beyond
-                ),
-                severity: Severity::Info,
+                statement,
+                severity,
                 confidence: Confidence::High,
                 technique: None,
                 advice: None,
                 proof: vec![proof::of_part(part)],
             });
+        };
+        if self.beyond > 0 {
+            unread(
+                format!(
+                    "{} manifests or programs that install scripts may run were not looked at: they are too large, or too many",
+                    self.beyond
+                ),
+                Severity::Info,
+            );
+        }
+        if self.scripts_beyond > 0 {
+            // No function has so many: they may be there to hide one.
+            unread(
+                format!(
+                    "{} install scripts beyond the first {MOST_SCRIPTS} were not looked at",
+                    self.scripts_beyond
+                ),
+                Severity::Medium,
+            );
         }
         findings
     }
 
     fn of_script(&self, part: &str, script: &Script) -> Finding {
         let is_known = is_well_known(&script.component, &script.text);
-        let mut deeds = deeds_of(&script.text, Language::ScriptLine);
+        let mut deeds = deeds_of(script.text.as_bytes(), Language::ScriptLine);
         let mut proof = vec![Proof {
             line: Some(script.line),
             excerpt: Some(shown(&script.text, EXCERPT_CHARS)),
@@ -308,8 +328,13 @@ impl Observer for InstallScripts {
                 return;
             }
             self.looked_at_bytes += content.bytes.len();
-            let deeds = deeds_of(&String::from_utf8_lossy(content.bytes), Language::Program);
-            if deeds != Deeds::default() {
+            let deeds = deeds_of(content.bytes, Language::Program);
+            if deeds == Deeds::default() {
+                return;
+            }
+            if self.programs.len() >= MOST_PROGRAMS {
+                self.beyond += 1;
+            } else {
                 self.programs.insert(file.path.clone(), deeds);
             }
         }
@@ -339,7 +364,7 @@ impl InstallScripts {
                 continue;
             };
             if self.scripts.len() >= MOST_SCRIPTS {
-                self.beyond += 1;
+                self.scripts_beyond += 1;
                 return;
             }
             self.scripts.push(Script {
@@ -363,7 +388,7 @@ impl InstallScripts {
             self.setups.push((
                 path.to_owned(),
                 line_of(&text, "cmdclass"),
-                deeds_of(&text, Language::Python),
+                deeds_of(text.as_bytes(), Language::Python),
             ));
         }
     }
@@ -418,19 +443,44 @@ fn is_well_known(component: &str, script: &str) -> bool {
         .any(|(name, text)| (*name == "*" || *name == component) && text.trim() == script.trim())
 }
 
-fn deeds_of(text: &str, language: Language) -> Deeds {
-    let own = |deed: &Deed| match language {
-        Language::ScriptLine => deed.in_lines,
-        Language::Program => &[],
-        Language::Python => deed.in_python,
-    };
-    std::array::from_fn(|at| {
-        let deed = &DEEDS[at];
-        deed.anywhere
-            .iter()
-            .chain(own(deed))
-            .any(|word| text.contains(word))
-    })
+fn deeds_of(text: &[u8], language: Language) -> Deeds {
+    let (searcher, deed_of) = &*SEARCHERS[language as usize];
+    let mut deeds = Deeds::default();
+    for found in searcher.iter().flat_map(|it| it.find_iter(text)) {
+        deeds[deed_of[found.pattern().as_usize()]] = true;
+        if deeds.iter().all(|is_done| *is_done) {
+            break;
+        }
+    }
+    deeds
+}
+
+/// All words of a language at once, and which deed each belongs to. A package has megabytes of
+/// programs: they are read once, not once a word.
+type Searcher = (Option<AhoCorasick>, Vec<usize>);
+
+static SEARCHERS: [LazyLock<Searcher>; 3] = [
+    LazyLock::new(|| searcher(Language::ScriptLine)),
+    LazyLock::new(|| searcher(Language::Program)),
+    LazyLock::new(|| searcher(Language::Python)),
+];
+
+fn searcher(language: Language) -> Searcher {
+    let mut words = Vec::new();
+    let mut deed_of = Vec::new();
+    for (at, deed) in DEEDS.iter().enumerate() {
+        let own = match language {
+            Language::ScriptLine => deed.in_lines,
+            Language::Program => &[],
+            Language::Python => deed.in_python,
+        };
+        for word in deed.anywhere.iter().chain(own) {
+            words.push(*word);
+            deed_of.push(at);
+        }
+    }
+    // A few short words cannot exceed the searcher's limits; a test holds that they are found.
+    (AhoCorasick::new(words).ok(), deed_of)
 }
 
 /// A JavaScript or shell program in the folder of a component or at most one folder below.
@@ -582,6 +632,28 @@ mod tests {
         assert_eq!(
             findings(&Package::default().with("a/setup.py", evil))[0].1,
             Severity::Medium
+        );
+    }
+
+    #[test]
+    fn every_word_is_found() {
+        for (at, deed) in DEEDS.iter().enumerate() {
+            for (words, language) in [
+                (deed.anywhere, Language::Program),
+                (deed.in_lines, Language::ScriptLine),
+                (deed.in_python, Language::Python),
+            ] {
+                for word in words {
+                    assert!(
+                        deeds_of(format!("x{word}x").as_bytes(), language)[at],
+                        "{word}"
+                    );
+                }
+            }
+        }
+        assert_eq!(
+            deeds_of(b"console.log('thanks')", Language::Program),
+            Deeds::default()
         );
     }
 

@@ -35,7 +35,7 @@ pub use examination::{Examined, Judge, Tools, examine, worst, worst_first};
 pub use expected::{BadExpected, Expected, Subject};
 pub use indicators::{Indicators, Part, PartRole, across};
 pub use install_scripts::InstallScripts;
-pub use integrity::{Checked, Deviance, Deviation, Integrity};
+pub use integrity::{Bytecode, Checked, Deviance, Deviation, Integrity};
 pub use irregularities::irregularities;
 pub use limits::Limits;
 pub use lookalike::lookalikes;

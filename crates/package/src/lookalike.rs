@@ -34,9 +34,15 @@ pub fn lookalikes(part: &str, components: &[Component]) -> Vec<Finding> {
         let Some(popular) = names.imitated_by(&name) else {
             continue;
         };
-        if findings.len() < MOST_FINDINGS && seen.insert((component.ecosystem, name)) {
+        if seen.insert((component.ecosystem, name)) && findings.len() < MOST_FINDINGS {
             findings.push(finding(part, component, popular));
         }
+    }
+    if let (Some(last), true) = (findings.last_mut(), seen.len() > MOST_FINDINGS) {
+        last.statement.push_str(&format!(
+            ", and {} more are like it",
+            seen.len() - MOST_FINDINGS
+        ));
     }
     findings
 }

@@ -158,6 +158,7 @@ impl Advisories {
     pub fn matching(&self, part: &str, components: &[Component]) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut unknown: BTreeMap<&str, &Component> = BTreeMap::new();
+        let mut listed = [0; 2];
         let mut is_cut = false;
         for component in components {
             let name = component.ecosystem.canonical(&component.name);
@@ -175,7 +176,10 @@ impl Advisories {
                 }
             }
             for group in together(hits) {
-                if findings.len() < MOST_FINDINGS {
+                // What is malicious has room of its own: nothing else may hide it.
+                let room = usize::from(group[0].is_malicious);
+                if listed[room] < MOST_FINDINGS {
+                    listed[room] += 1;
                     findings.push(finding(part, component, &group));
                 } else {
                     is_cut = true;

@@ -2,7 +2,8 @@
 
 use super::{Declared, Ecosystem, LIST_BYTES, NOT_AS_NAMED, Presence, Recogniser, Unread, text};
 use crate::{Content, File};
-use serde_json::Value;
+use serde::Deserialize;
+use std::collections::BTreeMap;
 
 pub(super) const RECOGNISER: Recogniser = Recogniser {
     declares: |file: &File| file.path.ends_with(".deps.json"),
@@ -10,14 +11,24 @@ pub(super) const RECOGNISER: Recogniser = Recogniser {
     settle: None,
 };
 
+#[derive(Deserialize)]
+struct List {
+    libraries: BTreeMap<String, Library>,
+}
+
+#[derive(Deserialize)]
+struct Library {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
 fn read(file: &File, content: Content<'_>, found: &mut Vec<Declared>) -> Result<(), Unread> {
     let text = text(content, LIST_BYTES)?;
-    let json: Value =
+    let list: List =
         serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| NOT_AS_NAMED)?;
-    let libraries = json["libraries"].as_object().ok_or(NOT_AS_NAMED)?;
-    for (library, entry) in libraries.iter().take(super::MOST_COMPONENTS) {
+    for (library, entry) in list.libraries.iter().take(super::MOST_COMPONENTS + 1) {
         // `project` is the owner's own, `runtimepack` a part of .NET itself.
-        if entry["type"] != "package" {
+        if entry.kind != "package" {
             continue;
         }
         if let Some((name, version)) = library.rsplit_once('/') {

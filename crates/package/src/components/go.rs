@@ -48,7 +48,7 @@ fn read(file: &File, content: Content<'_>, found: &mut Vec<Declared>) -> Result<
         add("stdlib", Some(version));
     }
     let mut last: Option<(&str, Option<&str>)> = None;
-    for line in modules.lines().take(super::MOST_COMPONENTS) {
+    for line in modules.lines().take(super::MOST_COMPONENTS + 1) {
         let mut parts = line.split('\t');
         let (Some(word), Some(name)) = (parts.next(), parts.next()) else {
             continue;

@@ -40,7 +40,7 @@ const LONGEST_NAME_BYTES: usize = 256;
 /// The most metadata text of one component that is read.
 const METADATA_BYTES: usize = 1 << 20;
 /// The most of a lock file or another list of many components that is read.
-const LIST_BYTES: usize = 16 << 20;
+const LIST_BYTES: usize = 8 << 20;
 
 /// Where a component is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -177,6 +177,10 @@ impl Components {
                 ),
                 vec![proof::of_part(part)],
             ));
+            // No function has so many: they may be there to keep others out of the list.
+            if let Some(finding) = findings.last_mut() {
+                finding.severity = Severity::Medium;
+            }
         }
         findings
     }
@@ -192,7 +196,7 @@ impl Components {
         }
         let mut components: Vec<Component> = declared
             .into_iter()
-            .filter(|it| is_believable(&it.name) && it.version.as_deref().is_none_or(is_believable))
+            .filter(Declared::is_believable)
             .map(Declared::into_component)
             .collect();
         components.sort();
@@ -220,7 +224,12 @@ impl Observer for Components {
                 self.is_full = true;
                 return;
             }
-            if let Err(Unread(why)) = (recogniser.read)(file, content, &mut self.declared) {
+            let before = self.declared.len();
+            let mut result = (recogniser.read)(file, content, &mut self.declared);
+            if !self.declared[before..].iter().all(Declared::is_believable) {
+                result = Err(Unread("(names that nobody publishes)"));
+            }
+            if let Err(Unread(why)) = result {
                 if self.gaps.len() < MOST_GAPS {
                     self.gaps.push((file.path.clone(), why));
                 } else {
@@ -257,6 +266,14 @@ struct Declared {
 }
 
 impl Declared {
+    /// Whether a registry would take the name: it says something, and is no novel.
+    fn is_believable(&self) -> bool {
+        let fits = |text: &str| text.len() <= LONGEST_NAME_BYTES;
+        fits(&self.name)
+            && self.name.contains(|c: char| !['/', ':', ' '].contains(&c))
+            && self.version.as_deref().is_none_or(fits)
+    }
+
     fn into_component(self) -> Component {
         Component {
             purl: purl::of(self.ecosystem, &self.name, self.version.as_deref()),
@@ -288,10 +305,6 @@ fn text<'a>(content: Content<'a>, most: usize) -> Result<std::borrow::Cow<'a, st
 /// The last part of a path.
 fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
-}
-
-fn is_believable(name: &str) -> bool {
-    !name.is_empty() && name.len() <= LONGEST_NAME_BYTES
 }
 
 fn gap(statement: String, proof: Vec<Proof>) -> Finding {
@@ -438,6 +451,20 @@ mod tests {
     }
 
     #[test]
+    fn names_that_nobody_publishes_are_said_and_left_out() {
+        for name in ["n".repeat(300), "/".to_owned(), "::".to_owned()] {
+            let package = Package::default().with(
+                "node_modules/x/package.json",
+                format!("{{\"name\":\"{name}\",\"version\":\"1.0.0\"}}"),
+            );
+            let mut components = Components::new();
+            let contents = package.pass(&mut components);
+            assert_eq!(components.gaps("function-code").len(), 1, "{name}");
+            assert_eq!(components.finish(&contents), Vec::new());
+        }
+    }
+
+    #[test]
     fn metadata_that_is_too_large_is_said() {
         let mut components = Components::new();
         let path = "node_modules/big/package.json";
@@ -474,5 +501,64 @@ mod tests {
         );
         assert_eq!(components.gaps("function-code").len(), 1);
         assert_eq!(components.finish(&contents).len(), MOST_COMPONENTS);
+    }
+
+    proptest::proptest! {
+        /// Metadata is the attacker's: whatever stands in it, reading it ends, and what comes of it
+        /// is valid CycloneDX.
+        #[test]
+        fn hostile_metadata_is_borne(
+            pieces in proptest::collection::vec(
+                proptest::prop_oneof![
+                    "\\PC{0,12}",
+                    "(Name|Version|License|groupId|artifactId|version): ?=?[^\n]{0,9}\n",
+                    "[\"\u{27}@:,/() {}=\n\u{202e}-]{1,6}",
+                    "\"(name|version|packages|libraries|type|dependencies)\":",
+                    "(    [a-z]{1,3} \\([0-9.]{1,5}\\)|  /?@?[a-z]{1,3}[@/][0-9.]{1,5}:|packages:|s\\.name = \"x\")\n",
+                ],
+                0..20,
+            ),
+        ) {
+            let text: String = pieces.concat();
+            let mut package = Package::default();
+            for path in [
+                "a-1.dist-info/METADATA", "a-1.dist-info/RECORD", "b.egg-info", "package.json",
+                "node_modules/@a/b/package.json", "package-lock.json", "yarn.lock", "pnpm-lock.yaml",
+                "a.jar!/META-INF/MANIFEST.MF", "a.jar!/META-INF/maven/g/a/pom.properties",
+                "x.deps.json", "specifications/a-1.gemspec", "Gemfile.lock", "setup.py",
+            ] {
+                package = package.with(path, &text);
+            }
+            let (mut components, mut integrity) = (Components::new(), crate::Integrity::new());
+            let mut scripts = crate::InstallScripts::new();
+            package.pass(&mut integrity);
+            package.pass(&mut scripts);
+            let contents = package.pass(&mut components);
+            let _ = integrity.finish(&contents).findings("x");
+            let _ = scripts.finish("x");
+            let components = components.finish(&contents);
+            let _ = crate::lookalikes("x", &components);
+            let json = crate::cyclonedx("x", &components, jiff::Timestamp::UNIX_EPOCH).unwrap();
+            let bom = cyclonedx_bom::models::bom::Bom::parse_from_json_v1_5(json.as_bytes()).unwrap();
+            use cyclonedx_bom::validation::Validate;
+            let result = bom.validate_version(cyclonedx_bom::models::bom::SpecVersion::V1_5);
+            proptest::prop_assert!(result.passed(), "{result:?}");
+        }
+
+        #[test]
+        fn hostile_programs_are_borne(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200), at in 0usize..900) {
+            for section in [".go.buildinfo", ".dep-v0"] {
+                let mut binary = fixtures::elf(section, &[b"\xff Go buildinf:\x08\x02".as_slice(), &bytes].concat());
+                for (n, byte) in bytes.iter().take(8).enumerate() {
+                    let at = (at + n * 97) % binary.len();
+                    if at > 4 {
+                        binary[at] = *byte;
+                    }
+                }
+                let mut components = Components::new();
+                let contents = Package::default().with("x", binary).pass(&mut components);
+                let _ = components.finish(&contents);
+            }
+        }
     }
 }

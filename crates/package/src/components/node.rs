@@ -5,7 +5,9 @@ use super::{
     base, text,
 };
 use crate::{Content, File};
+use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 pub(super) const RECOGNISER: Recogniser = Recogniser {
     declares,
@@ -105,43 +107,58 @@ fn manifest(file: &File, folder: &str, text: &str) -> Result<Declared, Unread> {
     })
 }
 
-/// npm's lock: `packages` by place since version 2, nested `dependencies` before. What only a
-/// developer needs is left out.
+/// npm's lock: `packages` by place since version 2, nested `dependencies` before.
+#[derive(Deserialize)]
+struct NpmLock {
+    packages: Option<BTreeMap<String, Placed>>,
+    dependencies: Option<BTreeMap<String, Nested>>,
+}
+
+#[derive(Deserialize)]
+struct Placed {
+    name: Option<String>,
+    version: Option<String>,
+    #[serde(default)]
+    dev: bool,
+}
+
+#[derive(Deserialize)]
+struct Nested {
+    version: Option<String>,
+    #[serde(default)]
+    dev: bool,
+    dependencies: Option<BTreeMap<String, Nested>>,
+}
+
+/// What only a developer needs is left out.
 fn npm(text: &str, add: &mut impl FnMut(&str, &str)) -> Result<(), Unread> {
     // serde_json bounds the depth of nesting itself.
-    let json: Value = serde_json::from_str(text).map_err(|_| NOT_AS_NAMED)?;
-    if let Some(packages) = json["packages"].as_object() {
+    let lock: NpmLock = serde_json::from_str(text).map_err(|_| NOT_AS_NAMED)?;
+    if let Some(packages) = &lock.packages {
         for (place, entry) in packages {
             let Some((_, folder)) = place.rsplit_once("node_modules/") else {
                 continue;
             };
-            let name = entry["name"].as_str().unwrap_or(folder);
-            if let (Some(version), false) = (entry["version"].as_str(), is_for_developers(entry)) {
+            let name = entry.name.as_deref().unwrap_or(folder);
+            if let (Some(version), false) = (&entry.version, entry.dev) {
                 add(name, version);
             }
         }
-    } else if let Some(dependencies) = json["dependencies"].as_object() {
+    } else if let Some(dependencies) = &lock.dependencies {
         nested(dependencies, add);
     }
     Ok(())
 }
 
-fn nested(dependencies: &serde_json::Map<String, Value>, add: &mut impl FnMut(&str, &str)) {
-    for (name, entry) in dependencies {
-        if is_for_developers(entry) {
-            continue;
-        }
-        if let Some(version) = entry["version"].as_str() {
+fn nested(dependencies: &BTreeMap<String, Nested>, add: &mut impl FnMut(&str, &str)) {
+    for (name, entry) in dependencies.iter().filter(|(_, entry)| !entry.dev) {
+        if let Some(version) = &entry.version {
             add(name, version);
         }
-        if let Some(inner) = entry["dependencies"].as_object() {
+        if let Some(inner) = &entry.dependencies {
             nested(inner, add);
         }
     }
-}
-
-fn is_for_developers(entry: &Value) -> bool {
-    entry["dev"] == Value::Bool(true)
 }
 
 /// Yarn's lock, classic and since version 2: an unindented key `"name@range", …:` and below it

@@ -46,7 +46,7 @@ fn read(file: &File, content: Content<'_>, found: &mut Vec<Declared>) -> Result<
         .read_to_end(&mut json)
         .map_err(|_| NOT_AS_NAMED)?;
     let list: List = serde_json::from_slice(&json).map_err(|_| NOT_AS_NAMED)?;
-    for package in list.packages.into_iter().take(super::MOST_COMPONENTS) {
+    for package in list.packages.into_iter().take(super::MOST_COMPONENTS + 1) {
         // What only ran while building is not in the binary; what is not from the registry is the
         // owner's own or a fork, and no advisory speaks of it.
         let is_built_in = package.kind.as_deref() != Some("build");

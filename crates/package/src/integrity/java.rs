@@ -1,7 +1,7 @@
 //! Java: every entry of a signed jar against the digests of its `MANIFEST.MF`.
 //! <https://docs.oracle.com/en/java/javase/21/docs/specs/jar/jar.html#signed-jar-file>
 
-use super::{Checked, Deviance, Deviation, Files, List, MOST_DEVIATIONS, is_code};
+use super::{Checking, Deviance, Deviation, Files, List, is_code};
 use crate::components::{jar_of, sections};
 use evidence::{Severity, Sha256Digest};
 use std::collections::{BTreeMap, HashSet};
@@ -10,12 +10,14 @@ pub(super) fn is_list(path: &str) -> bool {
     path == "META-INF/MANIFEST.MF" || path.ends_with("!/META-INF/MANIFEST.MF")
 }
 
-pub(super) fn check(manifests: &[List], files: &Files<'_>, checked: &mut Checked) {
+pub(super) fn check(manifests: &[List], files: &Files<'_>, checking: &mut Checking) {
     let mut listed: HashSet<String> = HashSet::new();
     let mut signed: BTreeMap<&str, &List> = BTreeMap::new();
     for manifest in manifests {
         let jar = jar_of(&manifest.path);
-        checked.components += 1;
+        if !checking.has_room_for(manifest) {
+            continue;
+        }
         signed.insert(jar, manifest);
         for section in sections(&manifest.text).skip(1) {
             let value = |wanted: &str| {
@@ -43,7 +45,7 @@ pub(super) fn check(manifests: &[List], files: &Files<'_>, checked: &mut Checked
                 value("SHA-256-Digest").and_then(|it| Sha256Digest::from_base64(it).ok());
             let has_other = section.iter().any(|(name, _)| name.ends_with("-Digest"));
             match expected {
-                Some(expected) if found.is_empty() => checked.deviations.push(deviation(
+                Some(expected) if found.is_empty() => checking.push(deviation(
                     Deviance::Missing,
                     Severity::Info,
                     Some(expected),
@@ -52,31 +54,28 @@ pub(super) fn check(manifests: &[List], files: &Files<'_>, checked: &mut Checked
                 Some(expected) => {
                     for file in found {
                         match file.sha256 {
-                            Some(actual) if actual == expected => checked.files += 1,
+                            Some(actual) if actual == expected => checking.checked.files += 1,
                             Some(actual) => {
                                 let severity = if is_code(file) {
                                     Severity::High
                                 } else {
                                     Severity::Medium
                                 };
-                                checked.deviations.push(deviation(
+                                checking.push(deviation(
                                     Deviance::Changed,
                                     severity,
                                     Some(expected),
                                     Some(actual),
                                 ));
                             }
-                            None => checked.unchecked += 1,
+                            None => checking.checked.unchecked += 1,
                         }
                     }
                 }
-                None if has_other => checked.unchecked += found.len(),
+                None if has_other => checking.checked.unchecked += found.len(),
                 None => {}
             }
             listed.insert(path);
-            if checked.deviations.len() >= MOST_DEVIATIONS {
-                return;
-            }
         }
     }
     for file in files.all {
@@ -85,8 +84,8 @@ pub(super) fn check(manifests: &[List], files: &Files<'_>, checked: &mut Checked
         };
         // Only classes: signers leave resources and the signature itself out.
         let is_class = file.path.ends_with(".class");
-        if is_class && !listed.contains(&file.path) && checked.deviations.len() < MOST_DEVIATIONS {
-            checked.deviations.push(Deviation {
+        if is_class && !listed.contains(&file.path) {
+            checking.push(Deviation {
                 component: component(jar_of(&file.path)),
                 path: file.path.clone(),
                 how: Deviance::Extra,
@@ -119,6 +118,7 @@ fn component(jar: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Checked;
     use crate::Integrity;
     use crate::components::fixtures::Package;
 

@@ -1,15 +1,13 @@
 //! Python: every installed file against the `RECORD` of its distribution.
 //! <https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file>
 
-use super::{Checked, Deviance, Deviation, Files, List, MOST_DEVIATIONS, is_code, is_code_name};
+use super::{Checking, Deviance, Deviation, Files, List, is_code, is_code_name};
 use crate::{File, Kind};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evidence::{Severity, Sha256Digest};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The most lines of one list that are read.
-const MOST_ROWS: usize = 200_000;
 /// Folders that careless distributions install beside everybody else's, and owners have too.
 const ANYBODYS: [&str; 12] = [
     "test",
@@ -30,18 +28,26 @@ pub(super) fn is_list(path: &str) -> bool {
     path.ends_with(".dist-info/RECORD")
 }
 
-pub(super) fn check(records: &[List], files: &Files<'_>, checked: &mut Checked) {
-    // Distributions share folders (namespaces), so what is published is known only once all lists
-    // of one installation are read.
-    let mut listed: HashSet<String> = HashSet::new();
+/// What lists say of one path.
+struct Listed<'a> {
+    record: &'a List,
+    line: u64,
+    digest: Option<String>,
+}
+
+pub(super) fn check(records: &[List], files: &Files<'_>, checking: &mut Checking) {
+    // Distributions share folders (namespaces) and sometimes files, and an upgrade may leave the old
+    // list behind: what is published is known only once all lists are read.
+    let mut listed: BTreeMap<String, Vec<Listed<'_>>> = BTreeMap::new();
     let mut owners: BTreeMap<String, &List> = BTreeMap::new();
-    let mut missing_sources: HashMap<String, ()> = HashMap::new();
     for record in records {
-        checked.components += 1;
-        let Some((root, component)) = split(&record.path) else {
+        if !checking.has_room_for(record) {
+            continue;
+        }
+        let Some((root, _)) = split(&record.path) else {
             continue;
         };
-        for (at, row) in record.text.lines().take(MOST_ROWS).enumerate() {
+        for (at, row) in record.text.lines().enumerate() {
             let Some((path, digest)) = fields(row) else {
                 continue;
             };
@@ -55,51 +61,37 @@ pub(super) fn check(records: &[List], files: &Files<'_>, checked: &mut Checked) 
             {
                 owners.entry(folder.to_owned()).or_insert(record);
             }
-            let deviation = Row {
-                component: &component,
+            listed.entry(path).or_default().push(Listed {
                 record,
                 line: at as u64 + 1,
-                path: &path,
-                digest: digest.as_deref(),
-            }
-            .check(files, checked);
-            if let Some(deviation) = deviation {
-                if deviation.how == Deviance::Missing {
-                    missing_sources.insert(path.clone(), ());
-                }
-                if checked.deviations.len() < MOST_DEVIATIONS {
-                    checked.deviations.push(deviation);
-                }
-            }
-            listed.insert(path);
+                digest,
+            });
         }
     }
+    for (path, claims) in &listed {
+        check_listed(path, claims, files, checking);
+    }
     for file in files.all {
-        if checked.deviations.len() >= MOST_DEVIATIONS {
-            break;
-        }
         let Some((folder, name)) = file.path.rsplit_once('/') else {
             continue;
         };
-        if listed.contains(&file.path) || is_leftover(&file.path, name) {
+        if listed.contains_key(&file.path) || is_leftover(&file.path, name) {
             continue;
         }
         let Some(record) = owners.get(folder) else {
             continue;
         };
-        let Some((_, component)) = split(&record.path) else {
-            continue;
-        };
         // `compileall -b` puts `a.pyc` in the place of `a.py`.
+        let source = file.path.trim_end_matches('c');
         let is_compiled_in_place =
-            name.ends_with(".pyc") && missing_sources.contains_key(file.path.trim_end_matches('c'));
+            name.ends_with(".pyc") && listed.contains_key(source) && files.at(source).is_empty();
         let severity = if is_compiled_in_place || !is_code(file) {
             Severity::Info
         } else {
             Severity::Medium
         };
-        checked.deviations.push(Deviation {
-            component,
+        checking.push(Deviation {
+            component: component(record),
             path: file.path.clone(),
             how: Deviance::Extra,
             severity,
@@ -111,60 +103,111 @@ pub(super) fn check(records: &[List], files: &Files<'_>, checked: &mut Checked) 
     }
 }
 
-struct Row<'a> {
-    component: &'a str,
-    record: &'a List,
-    line: u64,
-    path: &'a str,
-    digest: Option<&'a str>,
+/// One listed path: good if it is as any of the lists says.
+fn check_listed(path: &str, claims: &[Listed<'_>], files: &Files<'_>, checking: &mut Checking) {
+    let found = files.at(path);
+    let deviation = |claim: &Listed<'_>, how, severity, expected, actual| Deviation {
+        component: component(claim.record),
+        path: path.to_owned(),
+        how,
+        severity,
+        list: claim.record.path.clone(),
+        line: Some(claim.line),
+        expected,
+        actual,
+    };
+    let proven: Vec<(&Listed<'_>, Sha256Digest)> = claims
+        .iter()
+        .filter_map(|claim| {
+            let digest = claim.digest.as_deref()?.strip_prefix("sha256=")?;
+            Some((claim, decode(digest)?))
+        })
+        .collect();
+    let Some((first, expected)) = proven.first() else {
+        // Without a digest stand what is made at installation: bytecode, the list itself. The
+        // specification knows stronger digests than SHA-256 too, and forbids weaker ones.
+        let is_stronger = claims.iter().any(|claim| {
+            let digest = claim.digest.as_deref().unwrap_or_default();
+            digest.starts_with("sha384=") || digest.starts_with("sha512=")
+        });
+        for file in found {
+            if is_stronger {
+                checking.checked.unchecked += 1;
+            } else if is_code(file) && !path.ends_with(".pyc") {
+                checking.push(deviation(
+                    &claims[0],
+                    Deviance::Unproven,
+                    Severity::Low,
+                    None,
+                    file.sha256,
+                ));
+            }
+        }
+        return;
+    };
+    if found.is_empty() {
+        checking.push(deviation(
+            first,
+            Deviance::Missing,
+            Severity::Info,
+            Some(*expected),
+            None,
+        ));
+        return;
+    }
+    for file in found {
+        match file.sha256 {
+            Some(actual) if proven.iter().any(|(_, digest)| *digest == actual) => {
+                checking.checked.files += 1;
+                if let Some((other, digest)) = proven.iter().find(|(_, it)| *it != actual)
+                    && is_code(file)
+                {
+                    checking.push(deviation(
+                        other,
+                        Deviance::Disputed,
+                        Severity::Low,
+                        Some(*digest),
+                        Some(actual),
+                    ));
+                }
+            }
+            Some(actual) => checking.push(deviation(
+                first,
+                Deviance::Changed,
+                severity_of_change(file),
+                Some(*expected),
+                Some(actual),
+            )),
+            // A link in the place of a file, or one that could not be read.
+            None if file.kind == Kind::Link && is_code_name(path) => checking.push(deviation(
+                first,
+                Deviance::Changed,
+                Severity::Medium,
+                Some(*expected),
+                None,
+            )),
+            None => checking.checked.unchecked += 1,
+        }
+    }
 }
 
-impl Row<'_> {
-    fn check(&self, files: &Files<'_>, checked: &mut Checked) -> Option<Deviation> {
-        let deviation = |how, severity, expected, actual| {
-            Some(Deviation {
-                component: self.component.to_owned(),
-                path: self.path.to_owned(),
-                how,
-                severity,
-                list: self.record.path.clone(),
-                line: Some(self.line),
-                expected,
-                actual,
-            })
-        };
-        let found = files.at(self.path);
-        // Without a digest stand what is made at installation: bytecode, the list itself.
-        let digest = self.digest?;
-        let Some(expected) = digest.strip_prefix("sha256=").and_then(decode) else {
-            if !found.is_empty() {
-                checked.unchecked += 1;
-            }
-            return None;
-        };
-        if found.is_empty() {
-            return deviation(Deviance::Missing, Severity::Info, Some(expected), None);
-        }
-        for file in found {
-            match file.sha256 {
-                Some(actual) if actual != expected => {
-                    return deviation(
-                        Deviance::Changed,
-                        severity_of_change(file),
-                        Some(expected),
-                        Some(actual),
-                    );
-                }
-                Some(_) => checked.files += 1,
-                // A link in the place of a file, or one that could not be read.
-                None if file.kind == Kind::Link && is_code_name(self.path) => {
-                    return deviation(Deviance::Changed, Severity::Medium, Some(expected), None);
-                }
-                None => checked.unchecked += 1,
-            }
-        }
-        None
-    }
+fn component(record: &List) -> String {
+    split(&record.path).map_or_else(|| record.path.clone(), |(_, component)| component)
+}
+
+/// Distributions that came without a list: installers always leave one.
+pub(super) fn without_list(files: &Files<'_>) -> Vec<String> {
+    let folders: BTreeSet<&str> = files
+        .all
+        .iter()
+        .filter_map(|file| file.path.strip_suffix("/METADATA"))
+        .filter(|folder| folder.ends_with(".dist-info"))
+        .collect();
+    folders
+        .into_iter()
+        .filter(|folder| files.at(&format!("{folder}/RECORD")).is_empty())
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 /// A changed program is an alarm; a changed library of machine code too, though builds strip those.
@@ -252,6 +295,7 @@ fn decode(digest: &str) -> Option<Sha256Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Checked;
     use crate::Integrity;
     use crate::components::fixtures::Package;
 
@@ -320,7 +364,12 @@ mod tests {
                 (checked.components, checked.files, checked.unchecked),
                 (1, 6, 0)
             );
-            assert_eq!(checked.findings("function-code"), []);
+            let rules: Vec<_> = checked
+                .findings("function-code")
+                .into_iter()
+                .map(|it| it.rule)
+                .collect();
+            assert_eq!(rules, ["published-bytecode-unchecked"]);
         }
     }
 
@@ -415,6 +464,121 @@ mod tests {
             )
             .with("b-1.dist-info/RECORD", row("google/rpc/__init__.py", API));
         assert_eq!(said(&check(&package)), []);
+    }
+
+    #[test]
+    fn a_file_of_two_lists_is_good_by_either_and_the_dispute_is_said() {
+        let package = Package::default()
+            .with("cv2/a.py", API)
+            .with("cv2/data.txt", "data")
+            .with(
+                "opencv-4.dist-info/RECORD",
+                row("cv2/a.py", "other") + &row("cv2/data.txt", "x"),
+            )
+            .with(
+                "opencv_headless-4.dist-info/RECORD",
+                row("cv2/a.py", API) + &row("cv2/data.txt", "data"),
+            );
+        assert_eq!(
+            said(&check(&package)),
+            [("cv2/a.py", Deviance::Disputed, Severity::Low)]
+        );
+        let neither = package.with("cv2/a.py", "evil");
+        assert!(said(&check(&neither)).contains(&("cv2/a.py", Deviance::Changed, Severity::High)));
+    }
+
+    #[test]
+    fn a_program_whose_digest_was_taken_off_the_list_is_told() {
+        for digest in ["", "md5=AAAA", "sha256=", "sha256=AAAA"] {
+            let package = Package::default()
+                .with("a/x.py", "evil")
+                .with("a/x.pyc", "bytecode")
+                .with(
+                    "a-1.dist-info/RECORD",
+                    format!("a/x.py,{digest},4\na/x.pyc,,\n"),
+                );
+            assert_eq!(
+                said(&check(&package)),
+                [("a/x.py", Deviance::Unproven, Severity::Low)],
+                "{digest}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_came_without_digests_or_with_others_is_said() {
+        let package = Package::default()
+            .with("a-1.dist-info/METADATA", "Name: a\nVersion: 1\n")
+            .with("b-1.dist-info/RECORD", "b.py,sha512=AAAA,4\n")
+            .with("b.py", "x");
+        let checked = check(&package);
+        assert_eq!((checked.unlisted.len(), checked.unchecked), (1, 1));
+        let rules: Vec<_> = checked
+            .findings("x")
+            .into_iter()
+            .map(|it| (it.rule, it.severity))
+            .collect();
+        assert_eq!(
+            rules,
+            [
+                ("published-digests-absent".to_owned(), Severity::Info),
+                ("published-digests-unchecked".to_owned(), Severity::Info)
+            ]
+        );
+    }
+
+    #[test]
+    fn lists_without_end_are_said_and_displace_no_other() {
+        let package = Package::default()
+            .with(
+                "a-1.dist-info/RECORD",
+                "a,\n".repeat(super::super::MOST_ROWS),
+            )
+            .with("requests/api.py", "evil")
+            .with(
+                "requests-2.32.3.dist-info/RECORD",
+                row("requests/api.py", API),
+            );
+        let checked = check(&package);
+        assert_eq!(checked.unread, ["a-1.dist-info/RECORD"]);
+        assert_eq!(
+            said(&checked),
+            [("requests/api.py", Deviance::Changed, Severity::High)]
+        );
+        assert_eq!(
+            checked
+                .findings("x")
+                .iter()
+                .map(|it| (it.rule.as_str(), it.severity))
+                .collect::<Vec<_>>(),
+            [
+                ("component-file-changed", Severity::High),
+                ("published-digests-unread", Severity::Medium)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_flood_of_missing_files_does_not_hide_a_changed_one() {
+        let flood: String = (0..30_000)
+            .map(|n| row(&format!("a/{n:05}.py"), "x"))
+            .collect();
+        let package = Package::default()
+            .with("a-1.dist-info/RECORD", flood)
+            .with("requests/api.py", "evil")
+            .with(
+                "requests-2.32.3.dist-info/RECORD",
+                row("requests/api.py", API),
+            );
+        let checked = check(&package);
+        assert_eq!(checked.omitted, 25_000);
+        let findings = checked.findings("x");
+        assert!(findings.iter().any(|it| it.severity == Severity::High));
+        assert!(
+            findings
+                .iter()
+                .any(|it| it.rule == "component-deviations-omitted")
+        );
     }
 
     #[test]

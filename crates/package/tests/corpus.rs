@@ -1,94 +1,22 @@
 //! A malicious corpus, made here byte by byte: each is examined within the limits, and what is odd
 //! about it is named.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "what a test cannot make, fails it")]
+
+mod examined;
 
 use evidence::Sha256Digest;
-use package::{Content, Contents, File, Kind, Limits, Observer, Oddity, Source, Unreadable};
+use examined::{SLACK_BYTES, examined_within};
+use package::{Contents, File, Kind, Limits, Oddity, Source, Unreadable};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Write as _};
 use zip::write::SimpleFileOptions;
 
-/// How much more than the limit may have been looked at: the chunk in which it was reached.
-const SLACK_BYTES: u64 = 128 << 10;
-
 // ---- looking at things
-
-/// Keeps what passes, and checks that it is bounded.
-struct Seen {
-    limits: Limits,
-    files: Vec<(String, Vec<u8>)>,
-}
-
-impl Observer for Seen {
-    fn file(&mut self, file: &File, content: Content<'_>) {
-        assert!(content.bytes.len() <= self.limits.held_bytes);
-        assert_eq!(
-            content.is_whole,
-            file.sha256.is_some() && content.bytes.len() as u64 == file.size_bytes
-        );
-        if content.is_whole {
-            assert_eq!(file.sha256, Some(Sha256Digest::of(content.bytes)));
-        }
-        self.files.push((file.path.clone(), content.bytes.to_vec()));
-    }
-}
-
-/// Reads it twice, the second time by picking, and holds it against the limits.
-fn examined_within(bytes: &[u8], limits: &Limits) -> Result<Contents, Unreadable> {
-    let mut source = Source::from_bytes("corpus", bytes.to_vec())?;
-    let mut seen = Seen {
-        limits: *limits,
-        files: Vec::new(),
-    };
-    let contents = source.read(limits, &mut [&mut seen])?;
-    assert_bounded(&contents, limits);
-    let findings = package::irregularities("function-code", &contents);
-    assert_eq!(findings.is_empty(), contents.irregularities.is_empty());
-    for finding in &findings {
-        assert!(finding.statement.chars().count() < 500, "{finding:?}");
-        assert!(!finding.statement.chars().any(evidence::is_hidden));
-    }
-
-    let listed: BTreeSet<&str> = contents
-        .files
-        .iter()
-        .map(|file| file.path.as_str())
-        .collect();
-    assert_eq!(
-        listed.len(),
-        contents.files.len(),
-        "every path is one file's"
-    );
-    let wanted = seen.files.iter().map(|(path, _)| path.clone()).collect();
-    let mut picked = Vec::new();
-    source.pick(&wanted, limits, &mut |path, content| {
-        picked.push((path.to_owned(), content.bytes.to_vec()));
-    })?;
-    assert!(
-        picked == seen.files,
-        "the second look sees what the first saw"
-    );
-    Ok(contents)
-}
 
 fn examined(bytes: &[u8]) -> Contents {
     examined_within(bytes, &Limits::default()).unwrap()
-}
-
-fn assert_bounded(contents: &Contents, limits: &Limits) {
-    assert!(contents.files.len() <= limits.entries);
-    let total: u64 = contents.files.iter().map(|file| file.size_bytes).sum();
-    assert!(total <= limits.total_bytes + SLACK_BYTES, "{total} bytes");
-    for file in &contents.files {
-        // What stands around the archives' own names: `!/`, `#2`, and room for a name in a full path.
-        assert!(file.path.len() <= limits.path_bytes + 80 * (limits.depth + 1));
-    }
-    assert!(contents.irregularities.len() < 201 * 20);
-    if !contents.is_complete {
-        assert!(!contents.irregularities.is_empty(), "nothing is silent");
-    }
 }
 
 fn oddities(contents: &Contents) -> BTreeSet<Oddity> {
@@ -1230,14 +1158,13 @@ fn every_cut_is_noticed_and_what_stands_before_it_is_read() {
     }
 }
 
-fn tight() -> Limits {
-    Limits {
-        entries: 40,
-        total_bytes: 200_000,
-        ratio: 200,
-        depth: 2,
-        path_bytes: 200,
-        held_bytes: 3_000,
+/// Writes the specimens where the fuzzer begins; `.ci/fuzz` calls it.
+#[test]
+#[ignore = "writes files"]
+fn seeds() {
+    let folder = std::env::var("FUZZ_SEEDS").unwrap();
+    for (count, bytes) in specimens().iter().enumerate() {
+        std::fs::write(format!("{folder}/{count}"), bytes).unwrap();
     }
 }
 
@@ -1322,7 +1249,7 @@ proptest! {
         start in prop::sample::select(vec![&b""[..], b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08\0"]),
         bytes in prop::collection::vec(any::<u8>(), 0..2_000),
     ) {
-        let _ = examined_within(&[start, &bytes].concat(), &tight());
+        let _ = examined_within(&[start, &bytes].concat(), &examined::tight());
     }
 
     #[test]
@@ -1331,7 +1258,7 @@ proptest! {
         changes in prop::collection::vec(change(), 1..8),
     ) {
         let bytes = changed(specimens().swap_remove(which), &changes);
-        let _ = examined_within(&bytes, &tight());
+        let _ = examined_within(&bytes, &examined::tight());
         let _ = examined_within(&bytes, &Limits::default());
     }
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from ministack import app as ministack
 from ministack.core.router import extract_access_key_id
 
-from account import caller_address, data_events, downloads, faults, log_events, operations, trail_page
+from account import caller_address, data_events, downloads, faults, log_events, operations, security_hub, trail_page
 from account.processes import the_processes
 from account.trail import the_trail
 
@@ -87,6 +87,8 @@ async def _answer(method: str, path: str, scope, receive, send) -> None:
         await _send_lines(send, the_trail.records)
     elif name == "invocations":
         await _send_lines(send, the_processes.invocations)
+    elif name == "findings":
+        await _send_lines(send, security_hub.findings())
     elif name == "download" and (content := downloads.content(rest)) is not None:
         await _send(send, 200, content, "application/octet-stream")
     elif name == "download":

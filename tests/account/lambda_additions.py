@@ -243,13 +243,14 @@ def _tracing_allowed(parameters: dict):
     return None
 
 
-def role_may(role_arn: str, action: str, resource: str = "*") -> bool:
+def role_may(role_arn: str, action: str, resource: str = "*", conditions: dict | None = None) -> bool:
     if not app.AUTH:
         return True
     name, account = role_arn.rpartition("/")[2], get_account_id()
     context = iam_evaluator.EvalContext(
         principal_arn=f"arn:aws:sts::{account}:assumed-role/{name}/lambda", principal_type="AssumedRole",
-        principal_account=account, action=action, resource_arn=resource, region=get_region())
+        principal_account=account, action=action, resource_arn=resource, region=get_region(),
+        service_context={key.lower(): value for key, value in (conditions or {}).items()})
     return iam_evaluator.evaluate(context, iam_evaluator._gather_role_policies(name, account),
                                   *iam_evaluator._permissions_boundary(iam._roles, name, account)).decision == "Allow"
 

@@ -12,6 +12,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import iam, lambda_svc, stepfunctions
 from ministack.services.cloudformation import provisioners
 
+from account import security_hub
 from account.lambda_additions import role_may
 
 # What may neither stand in a name nor pass through a state: the quotas that Step Functions documents.
@@ -31,7 +32,7 @@ def apply() -> None:
     stepfunctions._update_state_machine = _checked(stepfunctions._update_state_machine)
     stepfunctions._run_execution = _known(stepfunctions._run_execution)
     stepfunctions._call_lambda = _call_function
-    stepfunctions._invoke_resource = _complete_answer(stepfunctions._invoke_resource)
+    stepfunctions._invoke_resource = _complete_answer(_integrated(stepfunctions._invoke_resource))
     stepfunctions._execute_wait = _strict_wait(stepfunctions._execute_wait)
     stepfunctions._find_matching_retrier = _waited(stepfunctions._find_matching_retrier)
     stepfunctions._error_matches = _but_terminal(stepfunctions._error_matches)
@@ -118,16 +119,61 @@ def _call_function(reference, event):
     return body
 
 
-def _refused(function_arn: str) -> str | None:
+def _refused(resource: str, action: str = "lambda:InvokeFunction", conditions: dict | None = None,
+             service: str = "AWSLambda") -> str | None:
+    """Why the machine's role may not do something; None when it may."""
     execution = stepfunctions._executions.get(_execution_arn.get())
     machine = stepfunctions._state_machines.get(execution["stateMachineArn"]) if execution else None
-    if machine is None or role_may(machine["roleArn"], "lambda:InvokeFunction", function_arn):
+    if machine is None or role_may(machine["roleArn"], action, resource, conditions):
         return None
     session = _execution_arn.get().rpartition(":")[2]
     caller = f"arn:aws:sts::{get_account_id()}:assumed-role/{machine['roleArn'].rpartition('/')[2]}/{session}"
-    return (f"User: {caller} is not authorized to perform: lambda:InvokeFunction on resource: {function_arn} because no "
-            "identity-based policy allows the lambda:InvokeFunction action (Service: AWSLambda; Status Code: 403; Error "
+    return (f"User: {caller} is not authorized to perform: {action} on resource: {resource} because no "
+            f"identity-based policy allows the {action} action (Service: {service}; Status Code: 403; Error "
             "Code: AccessDeniedException)")
+
+
+# --- other services -----------------------------------------------------------------------------------------------
+
+
+def _integrated(original):
+    """Topics, buses and Security Hub are reached as the machine's role; an event that a bus refuses fails its task."""
+    def invoke(resource, parameters):
+        if resource.endswith(":sns:publish"):
+            if refused := _refused(parameters.get("TopicArn", ""), "sns:Publish", service="AmazonSNS"):
+                raise stepfunctions._ExecutionError("SNS.AuthorizationErrorException", refused)
+        if resource.endswith(":events:putEvents"):
+            return _put_events(original, resource, parameters)
+        if resource.endswith(":aws-sdk:securityhub:batchImportFindings"):
+            return _import_findings(parameters)
+        return original(resource, parameters)
+    return invoke
+
+
+def _put_events(original, resource, parameters):
+    entries = []
+    for entry in parameters.get("Entries", []):
+        bus = entry.get("EventBusName", "default").rpartition("/")[2]
+        bus_arn = f"arn:aws:events:{get_region()}:{get_account_id()}:event-bus/{bus}"
+        conditions = {"events:source": entry.get("Source", ""), "events:detail-type": entry.get("DetailType", "")}
+        if refused := _refused(bus_arn, "events:PutEvents", conditions, "AmazonEventBridge"):
+            raise stepfunctions._ExecutionError("EventBridge.AccessDeniedException", refused)
+        detail = entry.get("Detail", {})
+        entries.append({**entry, "Detail": detail if isinstance(detail, str) else json.dumps(detail)})
+    answer = original(resource, {**parameters, "Entries": entries})
+    if answer.get("FailedEntryCount"):
+        raise stepfunctions._ExecutionError("EventBridge.FailedEntry", json.dumps(answer))
+    return answer
+
+
+def _import_findings(parameters):
+    for finding in parameters.get("Findings", []):
+        product = finding.get("ProductArn", "") if isinstance(finding, dict) else ""
+        if refused := _refused(product, "securityhub:BatchImportFindings", service="SecurityHub"):
+            raise stepfunctions._ExecutionError("SecurityHub.AccessDeniedException", refused)
+    if problem := security_hub.problem_of(parameters):
+        raise stepfunctions._ExecutionError("SecurityHub.InvalidInputException", problem)
+    return security_hub.take(parameters["Findings"])
 
 
 def _complete_answer(original):

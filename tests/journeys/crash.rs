@@ -5,7 +5,7 @@
 //! before one of them, or after it took effect and before its answer came.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::delivery::{as_responder, envelope, versions};
+use crate::delivery::{as_responder, envelope, is_about_tracing, versions};
 use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -317,7 +317,11 @@ impl Stage {
         let once = versions.values().all(|count| *count == 1);
         assert!(once, "{how}: {versions:?}");
         assert!(versions.contains_key(&keys::notified(id)), "{how}");
-        assert!(!versions.contains_key(&keys::manifest(id, 2)), "{how}");
+        assert_eq!(
+            account.addenda(id, is_about_tracing).await.len(),
+            1,
+            "{how}"
+        );
         assert!((1..=2).contains(&told), "{how}: told {told} times");
         let report = account.check(id).await;
         assert!(report.is_sound(), "{how}: {report}");

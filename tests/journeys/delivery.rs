@@ -3,6 +3,7 @@
 
 use aws_sdk_lambda::primitives::Blob;
 use coldcase_tests::Account;
+use evidence::CustodyAction;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -77,6 +78,17 @@ pub async fn invoke(account: &Account, payload: &Value) -> Value {
 /// For a stack in which the account's administrator may handle messages; as the template stands by
 /// itself, nobody may but the responder.
 pub const REDRIVE: &str = "RedrivePrincipalArn=arn:aws:iam::111122223333:user/administrator";
+
+/// Whether an addendum with this in its custody says what came of tracing.
+pub fn is_about_tracing(action: &CustodyAction) -> bool {
+    matches!(
+        action,
+        CustodyAction::TracingTurnedOn { .. }
+            | CustodyAction::TracingAlreadyOn { .. }
+            | CustodyAction::TracingNotPossible { .. }
+            | CustodyAction::TracingNotWanted
+    )
+}
 
 /// The responder's own power in this process.
 pub async fn as_responder(account: &Account) -> aws_config::SdkConfig {

@@ -65,12 +65,6 @@ async fn say(account: &Account, victim: &Victim, what: &str) {
     assert_eq!(answer.function_error(), None, "{answer:?}");
 }
 
-/// Waits for an addendum of a case.
-async fn addendum(account: &Account, id: &CaseId, sequence: u32) -> SealedCase {
-    let what = format!("addendum {sequence} of {id}");
-    account.until(&what, || account.sealed(id, sequence)).await
-}
-
 /// Which pass over which window an addendum is of.
 fn pass(addendum: &SealedCase) -> (String, Window) {
     let mut actions = addendum
@@ -165,7 +159,7 @@ async fn an_event_ends_in_two_addenda_that_say_what_happened_around_it_and_hang_
     let id = &case.manifest().case_id;
     let vault = &account.vault().await;
 
-    let first = addendum(account, id, 2).await;
+    let first = account.collected(id, "first").await;
     // Now comes what was on its way all the time.
     let earlier = happened_at - SignedDuration::from_mins(10);
     let mut late = change.clone();
@@ -207,7 +201,7 @@ async fn an_event_ends_in_two_addenda_that_say_what_happened_around_it_and_hang_
         .filter(|call| call["eventName"] == "ListTables");
     assert_eq!(listed.count(), 2, "{calls:?}");
 
-    let second = addendum(account, id, 3).await;
+    let second = account.collected(id, "second").await;
     let (name, whole) = pass(&second);
     assert_eq!(name, "second");
     assert!(whole.since == window.since && whole.until > window.until);
@@ -290,11 +284,13 @@ async fn is_found_out_when_changed(account: &Account, id: &CaseId, addenda: &[&S
             assert_eq!((&key, what), (&exhibit.key, "digest"));
         }
     }
-    let without = |key: &str, bytes| (!key.contains("/manifest-0002.")).then_some(bytes);
+    let gone = addenda[0].manifest().sequence;
+    let named = format!("/manifest-{gone:04}.");
+    let without = |key: &str, bytes| (!key.contains(&named)).then_some(bytes);
     let missing = Verdict::Bad("missing".to_owned());
     assert_eq!(
         fault(&without).await,
-        Some((keys::envelope(id, 2), "envelope", missing))
+        Some((keys::envelope(id, gone), "envelope", missing))
     );
 }
 
@@ -403,9 +399,15 @@ async fn a_responders_own_windows_are_looked_into_and_bad_input_is_refused_by_na
 
     let logs = Request::one(ArtifactKind::ExecutionLogs, group);
     let mut looked_into = BTreeSet::new();
-    for sequence in [2, 3] {
-        let addendum = addendum(account, &id, sequence).await;
+    let of_passes =
+        |action: &CustodyAction| matches!(action, CustodyAction::WindowCollected { .. });
+    let both = async || {
+        let addenda = account.addenda(&id, of_passes).await;
+        (addenda.len() == 2).then_some(addenda)
+    };
+    for addendum in account.until("two passes", both).await {
         let (name, Window { since, until }) = pass(&addendum);
+        account.examined(&id, &name).await;
         assert!(name.starts_with("first-"), "{name}");
         let lines = messages(vault, &addendum, &logs).await;
         looked_into.insert((json!({"since": since, "until": until}).to_string(), lines));
@@ -430,5 +432,8 @@ async fn a_responders_own_windows_are_looked_into_and_bad_input_is_refused_by_na
     let plans = vault.list("windows/", 10_000).await.unwrap();
     let plans = plans.iter().filter(|key| key.ends_with("plan.json"));
     assert_eq!(plans.count(), 2);
-    assert!(!vault.holds(&keys::manifest(&id, 4)).await.unwrap());
+    assert_eq!(account.addenda(&id, of_passes).await.len(), 2);
+    // Three executions for one case: it is examined once as it was sealed, and after each pass.
+    let of_examinations = |action: &CustodyAction| matches!(action, CustodyAction::Examined { .. });
+    assert_eq!(account.addenda(&id, of_examinations).await.len(), 3);
 }

@@ -9,7 +9,9 @@ use crate::investigate_window::result;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_s3::primitives::ByteStream;
 use coldcase_tests::Account;
-use evidence::{ArtifactKind, CaseId, Outcome, Request, SealedCase, Sha256Digest, Window};
+use evidence::{
+    ArtifactKind, CaseId, CustodyAction, Outcome, Request, SealedCase, Sha256Digest, Window,
+};
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
@@ -51,6 +53,7 @@ async fn a_million_log_events_and_two_gigabytes_of_trail_come_out_whole_within_2
     let victim = account.victim("busy").await;
     let case = account.case_of(&victim.name, "CreateFunction").await;
     let id = &case.manifest().case_id;
+    account.examined(id, "sealed").await;
     let until = case.manifest().trigger.occurred_at();
     let window = Window::new(until - WINDOW, until).unwrap();
     // Half an hour within the window at both ends.
@@ -92,7 +95,8 @@ async fn a_million_log_events_and_two_gigabytes_of_trail_come_out_whole_within_2
     assert!(peak_kb < 128 * 1024, "{peak_kb} KB");
 
     let vault = account.vault().await;
-    let addendum = account.sealed(id, 2).await.unwrap();
+    let of_pass = |action: &CustodyAction| matches!(action, CustodyAction::WindowCollected { .. });
+    let addendum = account.addenda(id, of_pass).await.pop().unwrap();
     lines_are_whole(&vault, &addendum, &group, since).await;
     records_are_whole(&vault, &addendum, &corpus).await;
     let report = account.check(id).await;

@@ -8,6 +8,7 @@ mod delivery;
 mod direct;
 mod events;
 mod evidence_locked;
+mod examine;
 mod investigate;
 mod investigate_crash;
 mod investigate_large;

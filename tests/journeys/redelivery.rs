@@ -1,7 +1,9 @@
 //! Twice is once: an event delivered again, in parallel or after everything is done, changes nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::delivery::{REDRIVE, batch, deliver, envelope, invoke, record, records, versions};
+use crate::delivery::{
+    REDRIVE, batch, deliver, envelope, invoke, is_about_tracing, record, records, versions,
+};
 use aws_sdk_sqs::types::QueueAttributeName;
 use coldcase_tests::{Account, Victim};
 use evidence::{CustodyAction, keys};
@@ -26,7 +28,7 @@ async fn is_one_sealed_case(account: &Account, victim: &Victim, event_id: &str) 
         assert!(versions.contains_key(&keys::manifest(id, sequence)));
         assert!(versions.contains_key(&keys::envelope(id, sequence)));
     }
-    assert!(!versions.contains_key(&keys::manifest(id, 2)));
+    assert_eq!(account.addenda(id, is_about_tracing).await.len(), 1);
     assert!(versions.contains_key(&keys::notified(id)));
     let report = account.check(id).await;
     assert!(report.is_sound(), "{report}");

@@ -59,6 +59,12 @@ fn value_of(name: &str) -> String {
         "AWS::Partition" => "aws".to_owned(),
         "Bucket" => format!("{STACK}-bucket-1a2b3c4d5e6f"),
         "Topic" => format!("arn:aws:sns:ap-southeast-2:111122223333:{STACK}-alerts"),
+        // As CloudFormation names what has no name of its own.
+        name if name.ends_with("Role") => format!("{STACK}-{name}-1A2B3C4D5E6F"),
+        name if name.ends_with("Role.Arn") => {
+            let role = value_of(name.strip_suffix(".Arn").unwrap());
+            format!("arn:aws:iam::111122223333:role/{role}")
+        }
         "SigningKey" | "BucketKey" => {
             format!("0c0ffee0-1111-2222-3333-{:0>12}", name.to_lowercase())
         }
@@ -122,6 +128,32 @@ fn each_role_is_allowed_what_its_code_declares_and_nothing_else() {
             .map(|(action, _)| (*action).to_owned()),
     );
     assert_eq!(actions(&allowing("InvestigatePolicy")), declared);
+
+    let declared = examine::PERMISSIONS.iter();
+    let declared = declared.map(|(action, ..)| (*action).to_owned()).collect();
+    assert_eq!(actions(&allowing("ExaminePolicy")), declared);
+}
+
+#[test]
+fn what_opens_untrusted_packages_writes_under_examinations_and_signs_nothing() {
+    for statement in allowing("ExaminePolicy") {
+        let writes = actions(std::slice::from_ref(&statement))
+            .iter()
+            .any(|action| action.starts_with("s3:Put"));
+        let resources = many(&statement["Resource"]);
+        let examinations = |one: &&Value| one.as_str().unwrap().ends_with("/examinations/*");
+        assert!(!writes || resources.iter().all(examinations), "{statement}");
+    }
+    let denying = statements("BucketPolicy").into_iter().find(|statement| {
+        statement["Condition"]["ArnEquals"]["aws:PrincipalArn"] == value_of("ExamineRole.Arn")
+    });
+    let denying = denying.unwrap();
+    assert_eq!(denying["Effect"], "Deny");
+    assert!(actions(std::slice::from_ref(&denying)).contains("s3:PutObject"));
+    let but = denying["NotResource"].as_str().unwrap();
+    assert!(but.ends_with("/examinations/*"), "{but}");
+    let key = template()["Resources"]["SigningKey"].to_string();
+    assert!(key.contains("InvestigateRole") && !key.contains("ExamineRole"));
 }
 
 #[test]
@@ -173,6 +205,7 @@ fn no_action_is_a_pattern_and_every_statement_names_what_it_is_about() {
     let mut people = statements("ResponderPolicy");
     people.extend(allowing("RespondPolicy"));
     people.extend(allowing("InvestigatePolicy"));
+    people.extend(allowing("ExaminePolicy"));
     for statement in &people {
         for action in many(&statement["Action"]) {
             assert!(!action.as_str().unwrap().contains(['*', '?']), "{action}");
@@ -188,7 +221,7 @@ fn no_action_is_a_pattern_and_every_statement_names_what_it_is_about() {
 
 #[test]
 fn each_role_is_denied_the_destruction_of_evidence_whatever_else_it_is_given() {
-    for policy in ["RespondPolicy", "InvestigatePolicy"] {
+    for policy in ["RespondPolicy", "InvestigatePolicy", "ExaminePolicy"] {
         cannot_destroy(policy);
     }
 }
@@ -369,6 +402,34 @@ fn rules_about_the_responder_let_its_own_parts_through_and_nobody_elses() {
             "functionName",
             json!(own("investigate")),
             json!("investigate"),
+        ),
+        (
+            "lambda",
+            "UpdateFunctionConfiguration20150331v2",
+            "functionName",
+            json!(format!("111122223333:function:{}:7", own("examine"))),
+            json!("111122223333:function:examine"),
+        ),
+        (
+            "lambda",
+            "UpdateFunctionConfiguration20150331v2",
+            "role",
+            json!(value_of("ExamineRole.Arn")),
+            json!("arn:aws:iam::111122223333:role/ExamineRole"),
+        ),
+        (
+            "iam",
+            "PutRolePolicy",
+            "roleName",
+            json!(value_of("ExamineRole")),
+            json!("ExamineRole"),
+        ),
+        (
+            "logs",
+            "DeleteLogGroup",
+            "logGroupName",
+            json!(value_of("ExamineLog")),
+            json!("another"),
         ),
         (
             "iam",

@@ -10,7 +10,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::config::Credentials;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, LastUpdateStatus, Runtime, State};
-use evidence::{CaseId, SealedCase, keys};
+use evidence::{CaseId, CustodyAction, SealedCase, keys};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ impl Account {
 
     /// Deploys the template as it is.
     pub fn deploy(&mut self, parameters: &[&str]) {
-        for function in ["respond", "investigate"] {
+        for function in ["respond", "investigate", "examine"] {
             let code = format!("target/lambda/{function}/bootstrap");
             assert!(
                 repository().join(code).exists(),
@@ -270,6 +270,41 @@ impl Account {
         vault::sealed(&self.vault().await, id, sequence)
             .await
             .unwrap()
+    }
+
+    /// The addenda of a case so far whose custody holds such an action, in order.
+    pub async fn addenda(
+        &self,
+        id: &CaseId,
+        of: impl Fn(&CustodyAction) -> bool,
+    ) -> Vec<SealedCase> {
+        let mut addenda = Vec::new();
+        for sequence in 1.. {
+            let Some(addendum) = self.sealed(id, sequence).await else {
+                break;
+            };
+            let mut custody = addendum.manifest().custody.iter();
+            if custody.any(|entry| of(&entry.action)) {
+                addenda.push(addendum);
+            }
+        }
+        addenda
+    }
+
+    /// Waits for the addendum that a pass over what happened around a case ended in.
+    pub async fn collected(&self, id: &CaseId, wanted: &str) -> SealedCase {
+        let of = |action: &CustodyAction| matches!(action, CustodyAction::WindowCollected { pass, .. } if pass == wanted);
+        let what = format!("the {wanted} pass over {id}");
+        let look = async || self.addenda(id, of).await.pop();
+        self.until(&what, look).await
+    }
+
+    /// Waits for the addendum that the examination of a case after a pass ended in.
+    pub async fn examined(&self, id: &CaseId, wanted: &str) -> SealedCase {
+        let of = |action: &CustodyAction| matches!(action, CustodyAction::Examined { pass } if pass == wanted);
+        let what = format!("the examination of {id} after pass {wanted}");
+        let look = async || self.addenda(id, of).await.pop();
+        self.until(&what, look).await
     }
 
     /// The sealed cases about something of this name.

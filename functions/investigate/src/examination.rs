@@ -153,7 +153,7 @@ impl Investigator {
                 Ok(Draft {
                     acquisition,
                     findings,
-                    verdict,
+                    verdict: Some(verdict),
                 })
             }
             Err(Unfit::Bad(why)) => {

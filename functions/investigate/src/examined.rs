@@ -65,7 +65,7 @@ pub(crate) async fn read(
         outcome,
         exhibits: exhibits.collect(),
         findings,
-        verdict: written.verdict.map(verdict),
+        verdict: verdict(written.verdict),
     })
 }
 

@@ -33,7 +33,7 @@ pub use contents::{Contents, File, Irregularity, Kind, Oddity};
 pub use cyclonedx::{BadInventory, cyclonedx};
 pub use examination::{Examined, Judge, Tools, examine, worst, worst_first};
 pub use expected::{BadExpected, Expected, Subject};
-pub use indicators::{Indicators, Part, PartRole, across};
+pub use indicators::{Indicators, Part, PartRole, across, excerpt};
 pub use install_scripts::InstallScripts;
 pub use integrity::{Bytecode, Checked, Deviance, Deviation, Integrity};
 pub use irregularities::irregularities;

@@ -35,6 +35,7 @@ use scene::Scene;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
+pub use scene::excerpt;
 pub use shadowing::across;
 
 /// Every rule over files.

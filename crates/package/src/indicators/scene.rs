@@ -83,12 +83,17 @@ impl<'a> Scene<'a> {
         memchr::memchr_iter(b'\n', before).count() as u64 + 1
     }
 
-    /// What stands at `place`, on one line, at most 160 characters long; what looks like a secret is left out.
+    /// What stands at `place`, fit to be shown.
     pub(super) fn excerpt(&self, place: &Range<usize>) -> String {
-        let end = place.end.min(place.start.saturating_add(600));
-        let bytes = self.bytes.get(place.start..end).unwrap_or_default();
-        shown(&without_secrets(&String::from_utf8_lossy(bytes)), 160)
+        excerpt(self.bytes.get(place.clone()).unwrap_or_default())
     }
+}
+
+/// These bytes as a proof shows them: on one line, at most 160 characters long, nothing hidden, and
+/// without what looks like a secret (access keys, passwords, long encoded runs, queries of addresses).
+pub fn excerpt(bytes: &[u8]) -> String {
+    let bytes = bytes.get(..600).unwrap_or(bytes);
+    shown(&without_secrets(&String::from_utf8_lossy(bytes)), 160)
 }
 
 fn language(name: &str, kind: Kind, bytes: &[u8]) -> Language {
@@ -160,7 +165,7 @@ fn is_prose(name: &str) -> bool {
 
 /// Access keys, long runs of encoded bytes, users in addresses and what follows a `?` in them are
 /// replaced by what they are.
-pub(super) fn without_secrets(text: &str) -> String {
+fn without_secrets(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
     let mut in_query = false;

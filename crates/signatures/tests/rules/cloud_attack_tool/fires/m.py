@@ -1,0 +1,2 @@
+from pacu.core import x
+NAME = 'iam__privesc_scan'

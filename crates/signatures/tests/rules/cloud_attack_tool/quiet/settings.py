@@ -1,0 +1,1 @@
+FILES = ['.aws/credentials', '.netrc', '.docker/config.json']

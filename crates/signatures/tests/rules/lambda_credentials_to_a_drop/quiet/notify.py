@@ -1,0 +1,1 @@
+TO = 'https://discord.com/api/webhooks/1'

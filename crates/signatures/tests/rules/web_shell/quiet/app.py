@@ -1,0 +1,3 @@
+from flask import request
+def page():
+    return str(request.args.get('c'))

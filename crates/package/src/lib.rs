@@ -11,6 +11,7 @@ mod bytes;
 mod components;
 mod contents;
 mod cyclonedx;
+mod difference;
 mod examination;
 mod expected;
 mod folder;
@@ -31,6 +32,10 @@ pub use advisories::{Advisories, BadAdvisory};
 pub use components::{Component, Components, Ecosystem, Presence};
 pub use contents::{Contents, File, Irregularity, Kind, Oddity};
 pub use cyclonedx::{BadInventory, cyclonedx};
+pub use difference::{
+    BinaryChange, BinaryFacts, Difference, Excerpt, FileChange, FileChanges, FileFacts, Moved,
+    TextChange, unified,
+};
 pub use examination::{Examined, Judge, Tools, examine, worst, worst_first};
 pub use expected::{BadExpected, Expected, Subject};
 pub use indicators::{Indicators, Part, PartRole, across, excerpt};

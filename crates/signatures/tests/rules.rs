@@ -194,7 +194,8 @@ fn a_rule_that_never_ends_is_ended() {
     .unwrap();
     let bounds = Bounds {
         time_a_file: Duration::from_secs(1),
-        time: Duration::from_millis(500),
+        // Spent by the first file, whenever the scanner's clock ticks.
+        time: Duration::from_millis(1),
         ..Bounds::default()
     };
     let findings = found(&signatures, &[("a", b"x"), ("b", b"x")], bounds);

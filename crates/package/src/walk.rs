@@ -6,7 +6,9 @@ use crate::{Content, Contents, File, Irregularity, Kind, Limits, Observer, Oddit
 use crate::{tarred, zipped};
 use evidence::{Sha256Digest, is_hidden, shown};
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::hash_map::{Entry, RandomState};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasher as _;
 use std::io;
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -14,7 +16,7 @@ use unicode_normalization::UnicodeNormalization as _;
 const EACH_ODDITY: usize = 200;
 
 /// Bytes of all paths together: a directory of names alone can otherwise fill the memory.
-const PATHS_BYTES: usize = 64 << 20;
+const PATHS_BYTES: usize = 32 << 20;
 
 /// From which size on ratios are looked at.
 const RATIO_FROM_BYTES: u64 = 1 << 20;
@@ -109,7 +111,10 @@ pub(crate) struct Walk<'v, 'o> {
     spent_bytes: u64,
     worked_bytes: u64,
     entries: usize,
-    paths: HashSet<String>,
+    /// Of every path met, a keyed hash, and the last number given to its name: that two hashes agree by
+    /// chance does not happen, and would only give a file a number.
+    paths: HashMap<u64, u64>,
+    key: RandomState,
     paths_bytes: usize,
     held_outside: usize,
     /// Nothing more is read.
@@ -133,7 +138,8 @@ impl<'v, 'o> Walk<'v, 'o> {
             spent_bytes: 0,
             worked_bytes: 0,
             entries: 0,
-            paths: HashSet::new(),
+            paths: HashMap::new(),
+            key: RandomState::new(),
             paths_bytes: 0,
             held_outside: 0,
             is_spent: false,
@@ -271,21 +277,28 @@ impl<'v, 'o> Walk<'v, 'o> {
     /// A name that nobody has had yet: the second of the same becomes `name#2`.
     fn unique(&mut self, path: String, name: &[u8]) -> String {
         self.judge_name(&path, name);
-        if self.paths.insert(path.clone()) {
+        let hash = self.key.hash_one(&path);
+        let Some(mut count) = self.paths.get(&hash).copied() else {
+            self.paths.insert(hash, 1);
             return path;
-        }
-        for count in 2_u64.. {
+        };
+        // Ten thousand of one name must not try ten thousand numbers each.
+        let other = loop {
+            count += 1;
             let other = format!("{path}#{count}");
-            if self.paths.insert(other.clone()) {
-                self.odd(
-                    Oddity::DuplicateName,
-                    Some(&other),
-                    format!("entry {count} of this name, listed with #{count} behind it"),
-                );
-                return other;
+            let other_hash = self.key.hash_one(&other);
+            if let Entry::Vacant(entry) = self.paths.entry(other_hash) {
+                entry.insert(1);
+                break other;
             }
-        }
-        path
+        };
+        self.paths.insert(hash, count);
+        self.odd(
+            Oddity::DuplicateName,
+            Some(&other),
+            format!("another entry of this name, listed with #{count} behind it"),
+        );
+        other
     }
 
     /// A regular file: poured, hashed, listed, shown, and entered if it is an archive.
@@ -655,7 +668,7 @@ impl<'v, 'o> Walk<'v, 'o> {
 
     /// Names that differ in case or in Unicode form only: one of them hides the other on some systems.
     fn note_twins(&mut self) {
-        let mut folded: HashMap<String, usize> = HashMap::new();
+        let mut folded: HashMap<u64, usize> = HashMap::new();
         let mut twins = Vec::new();
         for (index, file) in self.contents.files.iter().enumerate() {
             let key: String = if file.path.is_ascii() {
@@ -663,11 +676,11 @@ impl<'v, 'o> Walk<'v, 'o> {
             } else {
                 file.path.nfc().flat_map(char::to_lowercase).nfc().collect()
             };
-            match folded.entry(key) {
-                std::collections::hash_map::Entry::Vacant(entry) => {
+            match folded.entry(self.key.hash_one(key)) {
+                Entry::Vacant(entry) => {
                     entry.insert(index);
                 }
-                std::collections::hash_map::Entry::Occupied(entry) => {
+                Entry::Occupied(entry) => {
                     twins.push((*entry.get(), index));
                 }
             }

@@ -350,6 +350,8 @@ impl Reader<'_, '_, '_, '_> {
         }
         let name_bytes = usize::from(u16_at(&fixed, 26));
         let extra_bytes = usize::from(u16_at(&fixed, 28));
+        // Many headers can claim the same bytes for their names.
+        self.walk.work((name_bytes + extra_bytes) as u64);
         let name = self.bytes.copy(at + 30, name_bytes)?;
         let extra = self.bytes.copy(at + 30 + name_bytes as u64, extra_bytes)?;
         let mut header = Header {

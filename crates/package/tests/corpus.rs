@@ -503,6 +503,33 @@ fn work_that_yields_nothing_is_bounded_as_well() {
     );
 }
 
+#[test]
+fn sixty_thousand_entries_of_one_name_are_told_apart_without_much_ado() {
+    let entries = vec![stored("a", b""); 60_000];
+    let contents = examined(&zipped(&entries));
+    assert_eq!(contents.files.len(), 60_000);
+    assert_eq!(contents.files[59_999].path, "a#60000");
+    assert!(contents.irregularities.len() < 300);
+}
+
+#[test]
+fn headers_that_claim_the_same_bytes_for_their_names_are_bounded() {
+    // No directory, and a local header every thirty bytes, each with 128 KB of name and extra field.
+    let mut header = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+    header.extend([0; 8]);
+    header.extend([0xff; 4]);
+    let limits = Limits {
+        total_bytes: 64 << 20,
+        ..Limits::default()
+    };
+    let contents = examined_within(&header.repeat(40_000), &limits).unwrap();
+    assert!(
+        oddities(&contents).contains(&Oddity::BeyondLimits),
+        "{:?}",
+        oddities(&contents)
+    );
+}
+
 // ---- names
 
 #[test]

@@ -1,8 +1,8 @@
 //! The function as it was last known to be good, before the event: later records may hold the attacker's work.
 
 use evidence::{Manifest, ResourceKind, keys};
-use jiff::Timestamp;
-use serde::Deserialize;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use snapshot::{Baseline, Cause, MarkKey};
 use vault::{Vault, VaultError};
 
 /// The most records of one function that are listed.
@@ -11,16 +11,26 @@ const MOST_RECORDS: usize = 20_000;
 /// The most records that are read, the newest first, to find one from before the event.
 const MOST_READ: usize = 500;
 
-/// A record, as far as it is read here.
-#[derive(Clone, Debug, Deserialize)]
+/// A record and where it is.
 pub(crate) struct Record {
-    /// The function's ARN, without a qualifier.
-    function: String,
-    /// When everything in it was read.
-    pub(crate) recorded_at: Timestamp,
-    /// Where it is.
-    #[serde(skip)]
     pub(crate) key: String,
+    pub(crate) baseline: Baseline,
+}
+
+impl Record {
+    /// Why it was made, in words for the timeline.
+    pub(crate) const fn why(&self) -> &'static str {
+        match &self.baseline.cause {
+            Cause::Deployed => "the function was recorded as it was: the stack was deployed",
+            Cause::Sweep => "the function was recorded as it was, as all are from time to time",
+            Cause::Accepted { .. } => {
+                "the function was recorded as good: a responder accepted a change"
+            }
+            Cause::Expected { .. } => {
+                "the function was recorded as good: a trusted deployer had changed it"
+            }
+        }
+    }
 }
 
 /// The latest record from before the event, or why there is none.
@@ -36,7 +46,7 @@ pub(crate) async fn before(
     let listed = vault.list(&keys::baselines(target), MOST_RECORDS).await?;
     if listed.is_empty() {
         return Ok(Err(
-            "the function was never recorded as good: what changed is not known".to_owned(),
+            "the function was never recorded as good, so what changed is not known".to_owned(),
         ));
     }
     if listed.len() >= MOST_RECORDS {
@@ -52,14 +62,11 @@ pub(crate) async fn before(
             }
             Err(error) => return Err(error),
         };
-        let record = serde_json::from_slice::<Record>(&bytes);
-        match record {
-            Ok(record) if record.function != target.arn_unqualified() => unreadable += 1,
-            Ok(record) if record.recorded_at < event_at => {
-                return Ok(Ok(Record {
-                    key: key.clone(),
-                    ..record
-                }));
+        match serde_json::from_slice::<Baseline>(&bytes) {
+            Ok(baseline) if baseline.function != target.arn_unqualified() => unreadable += 1,
+            Ok(baseline) if baseline.recorded_at < event_at => {
+                let key = key.clone();
+                return Ok(Ok(Record { key, baseline }));
             }
             Ok(_) => {}
             Err(_) => unreadable += 1,
@@ -67,12 +74,34 @@ pub(crate) async fn before(
     }
     Ok(Err(match unreadable {
         0 => format!(
-            "every record of the function as good is from after the event ({event_at}): what changed is \
-             not known"
+            "every record of the function as good is from after the event ({event_at}), so what changed \
+             is not known"
         ),
         count => format!(
             "there is no readable record of the function as good from before the event; {count} could \
              not be read"
         ),
     }))
+}
+
+/// The key of the marks that environment values are compared by: the vault's, else one for this time
+/// only, whose marks compare with each other and with nothing else.
+pub(crate) async fn mark_key(vault: &dyn Vault) -> Result<MarkKey, VaultError> {
+    match vault.get(keys::MARK_KEY).await {
+        Ok(bytes) => match MarkKey::from_bytes(&bytes) {
+            Ok(key) => return Ok(key),
+            Err(error) => tracing::warn!(%error, "marks are for this time only"),
+        },
+        Err(VaultError::NotFound { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let mut bytes = [0; 32];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| VaultError::Unavailable {
+            call: "the system's random numbers",
+            key: keys::MARK_KEY.to_owned(),
+            cause: "there are none".to_owned(),
+        })?;
+    Ok(MarkKey::new(bytes))
 }

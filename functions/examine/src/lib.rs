@@ -11,6 +11,7 @@ mod baseline;
 #[cfg(test)]
 mod canned;
 mod content;
+mod difference;
 mod evidence;
 mod exhibits;
 mod look;
@@ -37,6 +38,7 @@ use package::Limits;
 use parts::{Opening, Packages};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use snapshot::Compared;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -164,6 +166,8 @@ impl Examiner {
         let case = Case::read(vault, &step.case_id).await?;
         let told = Pieces::of(vault, case.first()).await?;
         let baseline = baseline::before(vault, case.first()).await?;
+        let key = baseline::mark_key(vault).await?;
+        let settings = difference::Settings::look(&told.pieces, baseline.as_ref().ok(), &key);
         let mut exhibits = Exhibits {
             vault: Arc::clone(&self.vault),
             case: step.case_id.clone(),
@@ -183,9 +187,17 @@ impl Examiner {
                     owner: Arc::new(self.owner().await),
                     deadline: until(TIME_TO_DRAW),
                 };
-                let wanted = parts::wanted(&told.pieces, &case.first().target);
+                let mut wanted = parts::wanted(&told.pieces, &case.first().target);
+                if let Ok(record) = &baseline {
+                    difference::pair(&mut wanted, record);
+                }
                 let mut packages = opening.all(wanted, &mut exhibits).await?;
                 packages.findings.extend(opening.owner.findings.clone());
+                if let Ok(record) = &baseline {
+                    let target = &case.first().target;
+                    let changed = &packages.changed;
+                    difference::keep(&mut exhibits, target, record, &settings, changed).await?;
+                }
                 exhibits
                     .json(
                         result::PACKAGES,
@@ -198,6 +210,7 @@ impl Examiner {
         };
         let Packages {
             findings: of_packages,
+            changed,
             mut left_out,
             ..
         } = packages;
@@ -205,6 +218,7 @@ impl Examiner {
         let mut findings = case.findings.clone();
         findings.extend(told.findings);
         findings.extend(of_packages);
+        findings.extend(settings.findings);
         if let Err(why) = &baseline {
             findings.push(result::no_baseline(why));
         }
@@ -213,10 +227,13 @@ impl Examiner {
             case: &case,
             pieces: &told.pieces,
             findings: &findings,
-            baseline: baseline
-                .as_ref()
-                .ok()
-                .map(|record| (record.recorded_at, record.key.clone())),
+            baseline: baseline.as_ref().ok().map(|record| {
+                (
+                    record.baseline.recorded_at,
+                    record.why(),
+                    record.key.clone(),
+                )
+            }),
             scratch: scratch.path(),
             now: (self.clock)(),
             deadline: until(TIME_TO_WRITE),
@@ -227,18 +244,16 @@ impl Examiner {
         left_out.extend(drawn.left_out);
         left_out.append(&mut exhibits.left_out);
         let outcome = result::outcome(&left_out);
-        let verdict = result::verdict(&case, &findings);
+        let not_compared = changed.iter().filter(|part| part.not_compared.is_some());
+        let compared = Compared {
+            changes: settings.changes.as_deref(),
+            files: difference::files(&changed),
+            gaps: settings.gaps.len() + not_compared.count(),
+        };
+        findings.retain(|finding| !case.says(finding));
+        let verdict = result::verdict(&case, &compared, &findings);
         let outcome_word = outcome.as_str();
-        result::write(
-            vault,
-            &answer.result,
-            &case,
-            findings,
-            verdict,
-            exhibits,
-            outcome,
-        )
-        .await?;
+        result::write(vault, &answer.result, findings, verdict, exhibits, outcome).await?;
         tracing::info!(
             case = %answer.case_id,
             pass = answer.pass,
@@ -251,6 +266,7 @@ impl Examiner {
 
     async fn owner(&self) -> Owner {
         let places = owner::Places {
+            advisories: self.settings.advisories.as_ref(),
             expected: self.settings.expected.as_ref(),
         };
         Owner::gather(&*self.bookcase, places).await

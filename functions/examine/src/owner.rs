@@ -6,7 +6,7 @@ use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata as _};
 use bytes::{Bytes, BytesMut};
 use evidence::{Confidence, Finding, Proof, Severity, shown};
 use futures_util::stream::{self, StreamExt as _};
-use package::Expected;
+use package::{Advisories, Expected};
 use std::fmt;
 use std::str::FromStr;
 
@@ -17,11 +17,19 @@ struct Most {
     all_bytes: u64,
 }
 
+const ADVISORIES: Most = Most {
+    files: 20_000,
+    file_bytes: 16 * 1024 * 1024,
+    all_bytes: 64 * 1024 * 1024,
+};
 const EXPECTED: Most = Most {
     files: 1,
     file_bytes: 8 * 1024 * 1024,
     all_bytes: 8 * 1024 * 1024,
 };
+
+/// How advisories come: one by one, or as a collection of a registry.
+const ARCHIVES: [&str; 4] = [".json", ".zip", ".tar", ".tar.gz"];
 
 /// How many files are fetched at a time.
 const PARALLEL: usize = 16;
@@ -135,6 +143,7 @@ fn told(code: Option<&str>, error: &(dyn std::error::Error + 'static)) -> String
 
 /// What is looked with, and what of the owner's could not be used.
 pub(crate) struct Owner {
+    pub(crate) advisories: Advisories,
     pub(crate) expected: Option<Expected>,
     /// What could not be read.
     pub(crate) findings: Vec<Finding>,
@@ -143,6 +152,7 @@ pub(crate) struct Owner {
 /// The places that the owner configured.
 #[derive(Clone, Copy)]
 pub(crate) struct Places<'a> {
+    pub(crate) advisories: Option<&'a Place>,
     pub(crate) expected: Option<&'a Place>,
 }
 
@@ -163,7 +173,27 @@ impl Owner {
                 }
             }
         }
-        Self { expected, findings }
+        let mut advisories = Advisories::new();
+        if let Some(place) = places.advisories {
+            let found = fetch(bookcase, place, &ADVISORIES, &ARCHIVES, &mut findings).await;
+            if found.is_empty() && findings.is_empty() {
+                findings.push(unusable(&place.to_string(), "there is no advisory in it"));
+            }
+            for (key, bytes) in found {
+                if let Err(error) = advisories.add(&key, &bytes) {
+                    findings.push(unusable(&key, &error.why));
+                }
+            }
+            for skipped in advisories.skipped() {
+                findings.push(unusable(&skipped.name, &skipped.why));
+            }
+        }
+        bound(&mut findings);
+        Self {
+            advisories,
+            expected,
+            findings,
+        }
     }
 }
 
@@ -212,14 +242,17 @@ async fn fetch(
             Err(why) => findings.push(unusable(&key, &why)),
         }
     }
-    // A whole folder that cannot be read is one thing to mend.
+    found
+}
+
+/// A whole folder that cannot be read is one thing to mend.
+fn bound(findings: &mut Vec<Finding>) {
     if findings.len() > MOST_FINDINGS {
         let more = findings.len() - MOST_FINDINGS;
         findings.truncate(MOST_FINDINGS);
-        let why = format!("{more} more of its files cannot be used");
-        findings.push(unusable(&place.to_string(), &why));
+        let why = format!("and {more} more of what the owner gives");
+        findings.push(unusable("other files", &why));
     }
-    found
 }
 
 /// The most files of the owner's that are complained about one by one.

@@ -3,10 +3,10 @@
 use crate::ExamineError;
 use crate::content;
 use crate::exhibits::{Exhibits, Lines};
-use crate::look::{self, Look, Looked};
+use crate::look::{Look, Looked};
 use crate::owner::Owner;
-use ::evidence::{ArtifactKind, Finding, Sha256Digest, Target, shown};
-use package::{Component, Contents, Limits};
+use ::evidence::{ArtifactKind, Finding, Request, Sha256Digest, Target, shown};
+use package::{Component, Contents, Limits, Part, PartRole};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use snapshot::{Content, Piece};
@@ -41,6 +41,8 @@ pub(crate) enum Role {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub(crate) role: Role,
+    /// What brought it.
+    pub(crate) request: Request,
     pub(crate) content: Content,
     /// The other exhibits that are the same bytes.
     pub(crate) also: Vec<String>,
@@ -48,6 +50,43 @@ pub(crate) struct Wanted {
     pub(crate) arn: Option<String>,
     pub(crate) runtime: Option<String>,
     pub(crate) handler: Option<String>,
+    /// What was in its place when the function was last recorded as good.
+    pub(crate) before: Option<Content>,
+}
+
+impl Wanted {
+    /// As rules know it.
+    pub(crate) fn part(&self) -> Part {
+        Part {
+            name: self.content.name.clone(),
+            role: match self.role {
+                Role::Code | Role::Version | Role::DeploymentSource => PartRole::Function,
+                Role::Layer => PartRole::Layer,
+                Role::ImageLayer => PartRole::Image,
+            },
+            runtime: self.runtime.clone(),
+            handler: self.handler.clone(),
+        }
+    }
+}
+
+/// What is different in a package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PartChange {
+    /// The exhibit's name.
+    pub(crate) part: String,
+    /// The digest of what was in its place.
+    pub(crate) before_sha256: Sha256Digest,
+    /// Its digest.
+    pub(crate) after_sha256: Sha256Digest,
+    /// How many files are there now only.
+    pub(crate) added: usize,
+    /// How many files were there before only.
+    pub(crate) removed: usize,
+    /// How many files have other bytes.
+    pub(crate) changed: usize,
+    /// Why it could not be compared; none if it was.
+    pub(crate) not_compared: Option<String>,
 }
 
 /// What came of a package.
@@ -81,6 +120,8 @@ pub(crate) struct PartReport {
 pub(crate) struct Packages {
     /// One a package.
     pub(crate) parts: Vec<PartReport>,
+    /// What is different in those that were others before.
+    pub(crate) changed: Vec<PartChange>,
     /// What is wrong with them.
     pub(crate) findings: Vec<Finding>,
     /// What was not looked at.
@@ -128,17 +169,30 @@ pub(crate) fn wanted(pieces: &[Piece], target: &Target) -> Vec<Wanted> {
             }
             wanted.push(Wanted {
                 role,
+                request: piece.request.clone(),
                 content: content.clone(),
                 also: Vec::new(),
                 arn: arn.clone(),
                 runtime: text("Runtime"),
                 handler: text("Handler"),
+                before: None,
             });
         }
     }
+    let named: Vec<&str> = settings(pieces, None)
+        .and_then(|settings| settings.get("Layers")?.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|layer| layer.get("Arn")?.as_str())
+        .collect();
+    let place = |wanted: &Wanted| {
+        let arn = wanted.arn.as_deref().filter(|_| wanted.role == Role::Layer);
+        let place = arn.and_then(|arn| named.iter().position(|named| *named == arn));
+        place.unwrap_or(usize::MAX)
+    };
     // Of an image the last layers are the owner's own, or the attacker's; the first are the base.
     wanted.reverse();
-    wanted.sort_by_key(|wanted| wanted.role);
+    wanted.sort_by_key(|wanted| (wanted.role, place(wanted)));
     let mut once: Vec<Wanted> = Vec::new();
     for wanted in wanted {
         let same = once
@@ -207,8 +261,9 @@ impl Opening<'_> {
                         contents,
                         components: found,
                         findings,
-                        ..
+                        changed,
                     } = looked;
+                    packages.changed.extend(changed);
                     report.files = contents.files.len();
                     report.unpacked_bytes = contents.files.iter().map(|file| file.size_bytes).sum();
                     report.is_complete = contents.is_complete;
@@ -235,7 +290,17 @@ impl Opening<'_> {
                 .left_out
                 .push(format!("{beyond} packages beyond the first {MOST_PARTS}"));
         }
-        packages.findings.extend(look::across(&held));
+        let shares = |wanted: &Wanted| matches!(wanted.role, Role::Code | Role::Layer);
+        let parts: Vec<(Part, &Contents)> = held
+            .iter()
+            .filter(|(wanted, _)| shares(wanted))
+            .map(|(wanted, contents)| (wanted.part(), contents))
+            .collect();
+        let parts: Vec<(&Part, &Contents)> = parts
+            .iter()
+            .map(|(part, contents)| (part, *contents))
+            .collect();
+        packages.findings.extend(package::across(&parts));
         keep_components(exhibits, &components).await?;
         Ok(packages)
     }
@@ -267,8 +332,26 @@ impl Opening<'_> {
                 return Ok(Err(fault.to_string()));
             }
         };
+        let before = match &wanted.before {
+            Some(before) if before.sha256 != *sha256 => {
+                let fetched = content::fetch(
+                    self.vault,
+                    &before.key,
+                    before.sha256,
+                    self.scratch,
+                    self.limit_bytes,
+                    self.deadline,
+                );
+                match fetched.await? {
+                    Ok(file) => Some((before.sha256, Ok(file))),
+                    Err(fault) => Some((before.sha256, Err(fault.to_string()))),
+                }
+            }
+            _ => None,
+        };
         let look = Look {
             file,
+            before,
             wanted: wanted.clone(),
             limits: self.limits,
             owner: Arc::clone(&self.owner),

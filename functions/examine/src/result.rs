@@ -5,8 +5,9 @@ use crate::exhibits::{Exhibits, JSON};
 use crate::parts::Packages;
 use crate::{ExamineError, Step};
 use evidence::{
-    Confidence, Examination, Finding, Outcome, Severity, Trigger, Verdict, file_name, keys, shown,
+    Confidence, Examination, Finding, Outcome, Severity, Verdict, file_name, keys, shown,
 };
+use snapshot::Compared;
 use vault::{Vault, VaultError};
 
 /// The exhibit that says what came of the packages.
@@ -94,52 +95,39 @@ pub(crate) fn outcome(left_out: &[String]) -> Outcome {
     }
 }
 
-/// What the case comes to.
-pub(crate) fn verdict(case: &Case, findings: &[Finding]) -> Verdict {
+/// What the case comes to, with what it said before.
+pub(crate) fn verdict(case: &Case, compared: &Compared<'_>, found: &[Finding]) -> Verdict {
     let manifest = case.first();
     let known = case
         .manifests
         .iter()
         .flat_map(|manifest| &manifest.findings);
-    let worst = known
-        .chain(findings)
-        .max_by_key(|finding| (finding.severity, finding.confidence));
-    let (what, by, from, severity) = match &manifest.trigger {
-        Trigger::CloudTrailEvent {
-            event_name,
-            principal,
-            source_address,
-            severity,
-            ..
-        } => (event_name.as_str(), principal, source_address, *severity),
-        Trigger::Person { .. } => ("a responder asked", &None, &None, Severity::Info),
-    };
-    let severity = worst.map_or(severity, |worst| worst.severity.max(severity));
-    Verdict {
-        line: shown(&format!("{what} on {}", manifest.target.name), LONGEST),
-        severity,
-        confidence: worst.map_or(Confidence::Low, |worst| worst.confidence),
-        changed: Vec::new(),
-        by: by.clone(),
-        from: from.clone(),
-        expected: false,
-    }
+    let findings: Vec<Finding> = known.chain(found).cloned().collect();
+    let expected = manifest
+        .findings
+        .iter()
+        .any(|finding| finding.rule == EXPECTED);
+    snapshot::verdict(
+        &manifest.trigger,
+        &manifest.target,
+        compared,
+        &findings,
+        expected,
+    )
 }
+
+/// The rule of the finding that marks a trusted deployer's change, made when the case was opened.
+const EXPECTED: &str = "expected-change";
 
 /// Writes the result, last of all. The first one written stands.
 pub(crate) async fn write(
     vault: &dyn Vault,
     key: &str,
-    case: &Case,
-    findings: Vec<Finding>,
+    mut findings: Vec<Finding>,
     verdict: Verdict,
     exhibits: Exhibits,
     outcome: Outcome,
 ) -> Result<(), ExamineError> {
-    let mut findings: Vec<Finding> = findings
-        .into_iter()
-        .filter(|finding| !case.says(finding))
-        .collect();
     findings.sort_by_key(|finding| std::cmp::Reverse((finding.severity, finding.confidence)));
     if findings.len() > MOST_FINDINGS {
         let more = findings.len() - MOST_FINDINGS;

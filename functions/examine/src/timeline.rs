@@ -90,8 +90,8 @@ pub(crate) struct Drawing<'a> {
     pub(crate) pieces: &'a [Piece],
     /// What this examination noticed.
     pub(crate) findings: &'a [Finding],
-    /// When the function was last recorded as good, and where that is.
-    pub(crate) baseline: Option<(Timestamp, String)>,
+    /// When the function was last recorded, why, and where that is.
+    pub(crate) baseline: Option<(Timestamp, &'static str, String)>,
     /// Where files may be laid down.
     pub(crate) scratch: &'a Path,
     pub(crate) now: Timestamp,
@@ -153,8 +153,8 @@ impl Drawing<'_> {
     /// What the manifests and the documents say.
     fn told(&self, draft: &mut Draft) -> Result<(), ExamineError> {
         draft.push(trigger(self.case.first()))?;
-        if let Some((at, key)) = &self.baseline {
-            let mut entry = Entry::new(*at, Source::Baseline, "the function was recorded as good");
+        if let Some((at, why, key)) = &self.baseline {
+            let mut entry = Entry::new(*at, Source::Baseline, why);
             entry.exhibit = Some(key.clone());
             draft.push(entry)?;
         }

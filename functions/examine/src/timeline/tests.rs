@@ -32,6 +32,7 @@ async fn drawn(vault: &Arc<Recording>, sealed: &SealedCase) -> (Vec<Entry>, Draw
         findings: &findings,
         baseline: Some((
             at("2026-11-22T01:00:00Z"),
+            "the function was recorded as good",
             "baselines/x/000001.json".to_owned(),
         )),
         scratch: scratch.path(),

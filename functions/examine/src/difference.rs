@@ -3,16 +3,17 @@
 
 use crate::ExamineError;
 use crate::baseline::Record;
-use crate::exhibits::Exhibits;
+use crate::exhibits::{Exhibits, Lines};
 use crate::parts::{PartChange, Wanted};
 use ::evidence::{ArtifactKind, Finding, Target, shown, shown_code};
 use jiff::Timestamp;
+use package::Difference;
 use serde::Serialize;
+use serde_json::{Value, json};
 use snapshot::{
     Change, FileSummary, Gap, MarkKey, Piece, Snapshot, changes, changes_as_markdown, findings,
     gaps,
 };
-use std::fmt::Write as _;
 
 /// The function's configuration as it is in the case, judged, and compared if there is a record.
 pub(crate) struct Settings {
@@ -74,7 +75,8 @@ pub(crate) fn files(changed: &[PartChange]) -> FileSummary {
         .fold(FileSummary::default(), |sum, part| FileSummary {
             added: sum.added + part.added,
             removed: sum.removed + part.removed,
-            changed: sum.changed + part.changed,
+            // Of what went and came with the same bytes only the name is another one.
+            changed: sum.changed + part.changed + part.moved,
         })
 }
 
@@ -95,6 +97,7 @@ pub(crate) async fn keep(
     record: &Record,
     settings: &Settings,
     parts: &[PartChange],
+    texts: &str,
 ) -> Result<(), ExamineError> {
     let changes = settings.changes.as_deref().unwrap_or_default();
     let document = Document {
@@ -106,8 +109,14 @@ pub(crate) async fn keep(
         parts,
     };
     let source = format!("coldcase: the case beside {}", record.key);
-    exhibits.json("difference-json", &source, &document).await?;
-    let text = markdown(target, record, changes, &settings.gaps, parts);
+    exhibits.json("changes", &source, &document).await?;
+    let mut text = format!(
+        "# What changed in {}\n\nBeside the function as it was recorded at {}.\n\n## Settings\n\n{}",
+        shown_code(&target.name, 100),
+        record.baseline.recorded_at,
+        changes_as_markdown(changes, &settings.gaps)
+    );
+    text.push_str(texts);
     exhibits
         .keep(
             "difference",
@@ -120,37 +129,79 @@ pub(crate) async fn keep(
     Ok(())
 }
 
-/// The difference in words.
-fn markdown(
-    target: &Target,
-    record: &Record,
-    changes: &[Change],
-    gaps: &[Gap],
-    parts: &[PartChange],
-) -> String {
-    let mut text = String::new();
-    // Writing to a String does not fail.
-    let _ = write!(
-        text,
-        "# What changed in {}\n\nBeside the function as it was recorded at {}.\n\n## Settings\n\n{}",
-        shown_code(&target.name, 100),
-        record.baseline.recorded_at,
-        changes_as_markdown(changes, gaps)
+/// The longest account of one package's difference, and of all of them, in bytes.
+const LONGEST_PART: usize = 3 * 1024 * 1024;
+
+/// What is different in a package, in words.
+pub(crate) fn part_markdown(change: &PartChange, details: Option<&Difference>) -> String {
+    let title = format!("\n## {}\n\n", shown_code(&change.part, 100));
+    let body = match details {
+        Some(details) => {
+            let text = details.as_markdown();
+            match text.len() > LONGEST_PART {
+                true => format!(
+                    "{}\nWhat changed in them is too long for this account: see the exhibit {}.\n",
+                    details.files.as_markdown(),
+                    files_name(change)
+                ),
+                false => text,
+            }
+        }
+        None => format!(
+            "It is another one than before, and could not be compared: {}\n",
+            shown(change.not_compared.as_deref().unwrap_or("unknown"), 300)
+        ),
+    };
+    title + &body
+}
+
+fn files_name(change: &PartChange) -> String {
+    format!("difference-{}", change.part)
+}
+
+/// Keeps what is different in a package, a line a file and a text.
+pub(crate) async fn keep_files(
+    exhibits: &mut Exhibits,
+    change: &PartChange,
+    details: &Difference,
+) -> Result<(), ExamineError> {
+    let source = format!(
+        "coldcase: {} beside {}",
+        shown(&change.part, 100),
+        change.before_sha256
     );
-    for part in parts {
-        let _ = write!(text, "\n## {}\n\n", shown_code(&part.part, 100));
-        let _ = match &part.not_compared {
-            Some(why) => writeln!(
-                text,
-                "It is another one than before, and could not be compared: {}",
-                shown(why, 300)
-            ),
-            None => writeln!(
-                text,
-                "{} files added, {} removed, {} changed.",
-                part.added, part.removed, part.changed
-            ),
-        };
+    let mut lines = Lines::new(&files_name(change), &source);
+    let head = json!({
+        "part": change,
+        "unchanged": details.files.unchanged,
+        "unknown": details.files.unknown,
+        "is_complete": details.files.is_complete,
+        "not_looked_into": details.not_looked_into,
+    });
+    put(&mut lines, exhibits, &head).await?;
+    for file in &details.files.changed {
+        put(&mut lines, exhibits, &json!({ "changed": file })).await?;
     }
-    text
+    for file in &details.files.added {
+        put(&mut lines, exhibits, &json!({ "added": file })).await?;
+    }
+    for file in &details.files.removed {
+        put(&mut lines, exhibits, &json!({ "removed": file })).await?;
+    }
+    for file in &details.files.moved {
+        put(&mut lines, exhibits, &json!({ "moved": file })).await?;
+    }
+    for text in &details.texts {
+        put(&mut lines, exhibits, &json!({ "text": text })).await?;
+    }
+    for binary in &details.binaries {
+        put(&mut lines, exhibits, &json!({ "binary": binary })).await?;
+    }
+    lines.finish(exhibits).await?;
+    Ok(())
+}
+
+async fn put(lines: &mut Lines, exhibits: &mut Exhibits, line: &Value) -> Result<(), ExamineError> {
+    lines.put(exhibits, line.to_string().as_bytes()).await?;
+    Ok(())
 }

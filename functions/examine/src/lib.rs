@@ -97,6 +97,9 @@ pub enum ExamineError {
     /// The case does not hold together.
     #[error("the case cannot be read: {0}")]
     BadCase(SealError),
+    /// Our own rules cannot be used.
+    #[error("our own rules cannot be used: {0}")]
+    Rules(#[from] signatures::BadRules),
     /// No files could be laid down.
     #[error("the function's own storage failed: {0}")]
     Scratch(#[from] std::io::Error),
@@ -119,6 +122,7 @@ impl ExamineError {
             Self::NoCase(_) => "NoCase",
             Self::Vault(_) => "VaultFailed",
             Self::BadCase(_) => "BadCase",
+            Self::Rules(_) => "BadRules",
             Self::Scratch(_) => "NoScratch",
         }
     }
@@ -184,19 +188,27 @@ impl Examiner {
                     scratch: scratch.path(),
                     limit_bytes: self.settings.limit_bytes,
                     limits: self.limits,
-                    owner: Arc::new(self.owner().await),
+                    owner: Arc::new(self.owner().await?),
                     deadline: until(TIME_TO_DRAW),
                 };
                 let mut wanted = parts::wanted(&told.pieces, &case.first().target);
                 if let Ok(record) = &baseline {
                     difference::pair(&mut wanted, record);
                 }
-                let mut packages = opening.all(wanted, &mut exhibits).await?;
+                let (mut packages, texts) = opening.all(wanted, &mut exhibits).await?;
                 packages.findings.extend(opening.owner.findings.clone());
                 if let Ok(record) = &baseline {
                     let target = &case.first().target;
                     let changed = &packages.changed;
-                    difference::keep(&mut exhibits, target, record, &settings, changed).await?;
+                    difference::keep(
+                        &mut exhibits,
+                        target,
+                        record,
+                        &settings,
+                        changed,
+                        &texts,
+                    )
+                    .await?;
                 }
                 exhibits
                     .json(
@@ -264,11 +276,12 @@ impl Examiner {
         Ok(answer)
     }
 
-    async fn owner(&self) -> Owner {
+    async fn owner(&self) -> Result<Owner, ExamineError> {
         let places = owner::Places {
+            rules: self.settings.rules.as_ref(),
             advisories: self.settings.advisories.as_ref(),
             expected: self.settings.expected.as_ref(),
         };
-        Owner::gather(&*self.bookcase, places).await
+        Ok(Owner::gather(&*self.bookcase, places).await?)
     }
 }

@@ -3,9 +3,12 @@
 use crate::owner::Owner;
 use crate::parts::{PartChange, Wanted};
 use ::evidence::{Finding, Sha256Digest, shown};
-use package::{Component, Contents, Examined, Limits, Source, Subject, Tools};
-use std::collections::BTreeMap;
+use package::{
+    Component, Contents, Difference, Examined, Limits, Source, Subject, Tools,
+};
+use signatures::{Bounds, Matching};
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::NamedTempFile;
 
 /// A package, and what it is looked at with.
@@ -16,6 +19,8 @@ pub(crate) struct Look {
     pub(crate) wanted: Wanted,
     pub(crate) limits: Limits,
     pub(crate) owner: Arc<Owner>,
+    /// The longest that files are held against rules.
+    pub(crate) time_for_rules: Duration,
 }
 
 /// What was seen.
@@ -23,7 +28,8 @@ pub(crate) struct Looked {
     pub(crate) contents: Contents,
     pub(crate) components: Vec<Component>,
     pub(crate) findings: Vec<Finding>,
-    pub(crate) changed: Option<PartChange>,
+    /// What is different, if it was another one before.
+    pub(crate) changed: Option<(PartChange, Option<Difference>)>,
 }
 
 impl Look {
@@ -42,68 +48,50 @@ impl Look {
             advisories: &self.owner.advisories,
             expected: self.owner.expected.as_ref(),
         };
+        let bounds = Bounds {
+            time: self.time_for_rules.min(Bounds::default().time),
+            ..Bounds::default()
+        };
+        let rules = Matching::within(&self.owner.signatures, &part.name, bounds);
         let Examined {
             contents,
             components,
             findings,
             ..
-        } = package::examine(&part, &subject, &mut source, &tools, None).map_err(told)?;
-        let changed = self
-            .before
-            .as_ref()
-            .map(|(sha256, before)| self.compared(*sha256, before, &contents));
+        } = package::examine(&part, &subject, &mut source, &tools, Some(Box::new(rules)))
+            .map_err(told)?;
+        let changed = match self.before {
+            None => None,
+            Some((before_sha256, before)) => {
+                let difference = before.and_then(|file| {
+                    let mut before = Source::open(file.path()).map_err(told)?;
+                    let was = before.read(&self.limits, &mut []).map_err(told)?;
+                    let (before, after) = ((&mut before, &was), (&mut source, &contents));
+                    Difference::read(before, after, &self.limits).map_err(told)
+                });
+                let (difference, not_compared) = match difference {
+                    Ok(difference) => (Some(difference), None),
+                    Err(why) => (None, Some(why)),
+                };
+                let files = difference.as_ref().map(|difference| &difference.files);
+                let change = PartChange {
+                    part: part.name,
+                    before_sha256,
+                    after_sha256: self.wanted.content.sha256,
+                    added: files.map_or(0, |files| files.added.len()),
+                    removed: files.map_or(0, |files| files.removed.len()),
+                    changed: files.map_or(0, |files| files.changed.len()),
+                    moved: files.map_or(0, |files| files.moved.len()),
+                    not_compared,
+                };
+                Some((change, difference))
+            }
+        };
         Ok(Looked {
             contents,
             components,
             findings,
             changed,
         })
-    }
-
-    /// Tells the package from the one that was in its place.
-    fn compared(
-        &self,
-        before_sha256: Sha256Digest,
-        before: &Result<NamedTempFile, String>,
-        after: &Contents,
-    ) -> PartChange {
-        let mut change = PartChange {
-            part: self.wanted.content.name.clone(),
-            before_sha256,
-            after_sha256: self.wanted.content.sha256,
-            added: 0,
-            removed: 0,
-            changed: 0,
-            not_compared: None,
-        };
-        let read = before.as_ref().map_err(Clone::clone).and_then(|file| {
-            let told = |error: package::Unreadable| shown(&error.to_string(), 300);
-            let mut source = Source::open(file.path()).map_err(told)?;
-            source.read(&self.limits, &mut []).map_err(told)
-        });
-        let before = match read {
-            Ok(before) => before,
-            Err(why) => {
-                change.not_compared = Some(why);
-                return change;
-            }
-        };
-        let known: BTreeMap<&str, _> = before
-            .files
-            .iter()
-            .map(|file| (file.path.as_str(), file.sha256))
-            .collect();
-        let mut kept = 0;
-        for file in &after.files {
-            match known.get(file.path.as_str()) {
-                None => change.added += 1,
-                Some(sha256) => {
-                    kept += 1;
-                    change.changed += usize::from(*sha256 != file.sha256);
-                }
-            }
-        }
-        change.removed = known.len().saturating_sub(kept);
-        change
     }
 }

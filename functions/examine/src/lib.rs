@@ -41,6 +41,7 @@ use serde_json::Value;
 use snapshot::Compared;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use timeline::Drawing;
 use vault::{Clock, SealError, Vault, VaultError};
@@ -59,6 +60,9 @@ pub struct Examiner {
     pub limits: Limits,
     /// What the owner configured.
     pub settings: Settings,
+    /// How many looks at packages are being taken. One that came to no end in its time goes on, and the
+    /// next examination should be another process's.
+    pub underway: Arc<AtomicUsize>,
 }
 
 /// What is asked for: `{"case_id": …, "pass": "sealed"}`.
@@ -190,6 +194,7 @@ impl Examiner {
                     limits: self.limits,
                     owner: Arc::new(self.owner().await?),
                     deadline: until(TIME_TO_DRAW),
+                    underway: Arc::clone(&self.underway),
                 };
                 let mut wanted = parts::wanted(&told.pieces, &case.first().target);
                 if let Ok(record) = &baseline {

@@ -6,6 +6,7 @@ use ::evidence::{Finding, Sha256Digest, shown};
 use package::{Component, Contents, Difference, Examined, Limits, Source, Subject, Tools};
 use signatures::{Bounds, Matching};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::NamedTempFile;
 
@@ -28,6 +29,22 @@ pub(crate) struct Looked {
     pub(crate) findings: Vec<Finding>,
     /// What is different, if it was another one before.
     pub(crate) changed: Option<(PartChange, Option<Difference>)>,
+}
+
+/// Counts a look for as long as it is taken, also when nobody waits for it any more.
+pub(crate) struct Underway(Arc<AtomicUsize>);
+
+impl Underway {
+    pub(crate) fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Look {

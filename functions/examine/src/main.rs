@@ -7,12 +7,19 @@ use package::Limits;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     function::log(&["examine", "bootstrap_examine"]);
     let examiner = &examiner().await?;
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
+        if examiner.underway.load(Ordering::SeqCst) > 0 {
+            // What an attacker packed keeps this process busy since the last examination, which was told
+            // that the time was up. The state machine asks again, and gets a new one.
+            tracing::warn!("a look at a package never came to its end: this process ends");
+            std::process::exit(1);
+        }
         let attempt = Attempt::of(&event.context);
         let result = match Step::read(event.payload) {
             Ok(step) => examiner.take(&step, &attempt).await,
@@ -40,6 +47,7 @@ async fn examiner() -> anyhow::Result<Examiner> {
         scratch,
         limits: Limits::default(),
         settings,
+        underway: Arc::default(),
     })
 }
 

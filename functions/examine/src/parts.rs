@@ -4,7 +4,7 @@ use crate::ExamineError;
 use crate::content;
 use crate::difference;
 use crate::exhibits::{Exhibits, Lines};
-use crate::look::{Look, Looked};
+use crate::look::{Look, Looked, Underway};
 use crate::owner::Owner;
 use ::evidence::{ArtifactKind, Finding, Request, Sha256Digest, Target, shown};
 use package::{Component, Contents, Limits, Part, PartRole};
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use snapshot::{Content, Piece};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use tokio::time::Instant;
 use vault::Vault;
 
@@ -139,6 +140,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) limits: Limits,
     pub(crate) owner: Arc<Owner>,
     pub(crate) deadline: Instant,
+    /// How many looks are being taken.
+    pub(crate) underway: Arc<AtomicUsize>,
 }
 
 /// The packages of a case, what tells most first.
@@ -371,7 +374,11 @@ impl Opening<'_> {
             // What is looked for besides needs its time as well.
             time_for_rules: self.deadline.saturating_duration_since(Instant::now()) / 3,
         };
-        let looking = tokio::task::spawn_blocking(move || look.take());
+        let underway = Underway::begin(&self.underway);
+        let looking = tokio::task::spawn_blocking(move || {
+            let _underway = underway;
+            look.take()
+        });
         match tokio::time::timeout_at(self.deadline, looking).await {
             Ok(Ok(looked)) => Ok(looked),
             // A rule or a parser that panics on what an attacker packed.

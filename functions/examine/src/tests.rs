@@ -71,6 +71,7 @@ impl Bench {
             scratch: scratch.path().to_owned(),
             limits: Limits::default(),
             settings,
+            underway: Arc::default(),
         };
         Self {
             vault,
@@ -96,6 +97,11 @@ impl Bench {
         // Nothing is left behind, whatever happened.
         let left = std::fs::read_dir(self.scratch.path()).unwrap().count();
         assert_eq!(left, 0);
+        let underway = self
+            .examiner
+            .underway
+            .load(std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(underway, 0);
         let bytes = self.vault.get(&answer.result).await.unwrap();
         serde_json::from_slice(&bytes).unwrap()
     }

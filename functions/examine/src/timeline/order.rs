@@ -254,6 +254,27 @@ mod tests {
         }
     }
 
+    /// Half a million entries: what is held at a time stays what it is for a few.
+    #[test]
+    fn memory_does_not_grow_with_the_number_of_entries() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sorter = Sorter::new(folder.path()).holding(1024 * 1024);
+        let mut most_held = 0;
+        for n in 0..500_000_i64 {
+            let at = Timestamp::from_second(n * 7919 % 500_009).unwrap();
+            sorter.push(at, 0, None, vec![b'x'; 100]).unwrap();
+            most_held = most_held.max(sorter.held_bytes + sorter.held.capacity());
+        }
+        assert!(most_held < 2 * 1024 * 1024, "{most_held}");
+        let mut merged = sorter.merge().unwrap();
+        let mut entries = 0;
+        while merged.next().unwrap().is_some() {
+            entries += 1;
+            assert!(merged.heads.len() <= merged.runs.len());
+        }
+        assert_eq!(entries, 500_000);
+    }
+
     #[test]
     fn what_comes_twice_in_a_moment_is_told_once() {
         let pushed = [

@@ -29,6 +29,32 @@ pub(crate) struct Exhibits {
 }
 
 impl Exhibits {
+    /// Writes down that a package is about to be opened; whether an attempt before this one wrote that
+    /// too, and not that it came to the end of it.
+    pub(crate) async fn opening(&self, sha256: Sha256Digest) -> Result<bool, VaultError> {
+        let (begun, bytes) = self.note("opening", sha256);
+        let (ended, _) = self.note("opened", sha256);
+        let ended_it = self.vault.holds(&begun).await? && !self.vault.holds(&ended).await?;
+        if !ended_it {
+            self.vault.put_once(&begun, bytes, JSON).await?;
+        }
+        Ok(ended_it)
+    }
+
+    /// Writes down that opening a package came to its end, whatever came of it.
+    pub(crate) async fn opened(&self, sha256: Sha256Digest) -> Result<(), VaultError> {
+        let (key, bytes) = self.note("opened", sha256);
+        self.vault.put_once(&key, bytes, JSON).await?;
+        Ok(())
+    }
+
+    fn note(&self, what: &str, sha256: Sha256Digest) -> (String, Bytes) {
+        let bytes = Bytes::from(format!("{{\"{what}\":\"{sha256}\"}}"));
+        let digest = Sha256Digest::of(&bytes);
+        let key = keys::examined(&self.case, &self.pass, what, &digest, "json");
+        (key, bytes)
+    }
+
     /// Keeps one JSON document. One that is too large is left out, which is told.
     pub(crate) async fn json(
         &mut self,

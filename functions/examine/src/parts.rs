@@ -6,7 +6,9 @@ use crate::difference;
 use crate::exhibits::{Exhibits, Lines};
 use crate::look::{Look, Looked, Underway};
 use crate::owner::Owner;
-use ::evidence::{ArtifactKind, Finding, Request, Sha256Digest, Target, shown};
+use ::evidence::{
+    ArtifactKind, Confidence, Finding, Proof, Request, Severity, Sha256Digest, Target, shown,
+};
 use package::{Component, Contents, Limits, Part, PartRole};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -257,7 +259,7 @@ impl Opening<'_> {
                 is_complete: false,
                 components: 0,
             };
-            match self.one(&wanted, &mut packages).await? {
+            match self.one(&wanted, &mut packages, exhibits).await? {
                 Err(why) => {
                     packages
                         .left_out
@@ -326,6 +328,7 @@ impl Opening<'_> {
         &self,
         wanted: &Wanted,
         packages: &mut Packages,
+        exhibits: &Exhibits,
     ) -> Result<Result<Looked, String>, ExamineError> {
         if Instant::now() >= self.deadline {
             return Ok(Err("the time was up".to_owned()));
@@ -365,6 +368,12 @@ impl Opening<'_> {
             }
             _ => None,
         };
+        if exhibits.opening(*sha256).await? {
+            packages.findings.push(deadly(name));
+            return Ok(Err(
+                "opening it ended the function before; the rest was examined without it".to_owned(),
+            ));
+        }
         let look = Look {
             file,
             before,
@@ -379,12 +388,41 @@ impl Opening<'_> {
             let _underway = underway;
             look.take()
         });
-        match tokio::time::timeout_at(self.deadline, looking).await {
+        let looked = tokio::time::timeout_at(self.deadline, looking).await;
+        exhibits.opened(*sha256).await?;
+        match looked {
             Ok(Ok(looked)) => Ok(looked),
             // A rule or a parser that panics on what an attacker packed.
             Ok(Err(_)) => Ok(Err("its examination broke down".to_owned())),
             Err(_) => Ok(Err("the time was up before all of it was read".to_owned())),
         }
+    }
+}
+
+/// An attempt before this one did not survive opening a package.
+fn deadly(name: &str) -> Finding {
+    let name = shown(name, 200);
+    Finding {
+        rule: "package-ends-examination".to_owned(),
+        statement: format!(
+            "Opening {name} ended the examining function, so it was not opened again: it is made to do \
+             that, or needs more memory than there is"
+        ),
+        severity: Severity::High,
+        confidence: Confidence::Medium,
+        // Impair Defenses.
+        technique: Some("T1562".to_owned()),
+        advice: Some(
+            "Give the function more memory and have the case examined after another pass, or look at the \
+             package with coldcase scan on a machine that nobody needs."
+                .to_owned(),
+        ),
+        proof: vec![Proof {
+            exhibit: name,
+            path: None,
+            line: None,
+            excerpt: None,
+        }],
     }
 }
 

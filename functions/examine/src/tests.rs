@@ -468,6 +468,48 @@ async fn what_there_was_no_time_for_is_told_and_done_by_a_later_pass() {
     assert!(names(&later).contains(&"packages-first"));
 }
 
+/// The function died while it opened a package; the state machine asks again.
+#[tokio::test]
+async fn a_package_that_ended_an_attempt_is_left_out_by_the_next_which_does_the_rest() {
+    let bench = Bench::new();
+    let layer = "arn:aws:lambda:eu-west-1:111122223333:layer:deps:3";
+    let case = Draft::open(&bench.vault)
+        .package(
+            Request::whole(ArtifactKind::FunctionCode),
+            "function-code.zip",
+            &zip(&[("app.py", BAD)]),
+        )
+        .await
+        .package(
+            Request::one(ArtifactKind::Layer, layer),
+            "layer-deps-3-bytes.zip",
+            &zip(&[("python/x.py", b"x = 1\n")]),
+        )
+        .await
+        .seal("2026-11-23T03:15:10Z")
+        .await;
+    let deadly = case
+        .manifest()
+        .exhibits()
+        .find(|it| it.name == "function-code.zip");
+    let exhibits = Exhibits {
+        vault: Arc::clone(&bench.vault) as Arc<dyn Vault>,
+        case: case.manifest().case_id.clone(),
+        pass: "sealed".to_owned(),
+        clock: Arc::clone(&bench.examiner.clock),
+        kept: Vec::new(),
+        left_out: Vec::new(),
+    };
+    assert!(!exhibits.opening(deadly.unwrap().sha256).await.unwrap());
+    let examination = bench.take(&case, "sealed").await;
+    assert!(rules(&examination).contains(&"package-ends-examination"));
+    assert!(names(&examination).contains(&"contents-layer-deps-3-bytes.zip-0001-sealed"));
+    assert!(!names(&examination).contains(&"contents-function-code.zip-0001-sealed"));
+    assert!(
+        matches!(&examination.outcome, Outcome::Partial { why } if why.contains("function-code.zip"))
+    );
+}
+
 #[tokio::test]
 async fn an_unusable_file_of_the_owner_is_told_and_costs_nothing_else() {
     let bench = Bench::with(

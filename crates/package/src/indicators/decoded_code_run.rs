@@ -1,5 +1,6 @@
 //! Code that runs what it decodes: base64, hexadecimal, compressed, marshalled.
 
+use super::downloaded_code_run::RUN_WORDS;
 use super::flow;
 use super::pattern::Pattern;
 use super::scene::Language;
@@ -10,30 +11,33 @@ pub(super) static RULE: Rule = Rule {
     id: "decoded-code-run",
     technique: "T1140",
     advice: "Decode it without running it, and judge what comes out.",
-    over: Over::Source(&[
-        "b64decode",
-        "b32decode",
-        "b85decode",
-        "a85decode",
-        "decompress",
-        "fromhex",
-        "unhexlify",
-        "codecs.decode",
-        "atob",
-        "base64 -",
-        "'base64'",
-        "\"base64\"",
-        "fromCharCode",
-        "marshal",
-        "unescape",
-        "'hex'",
-        "\"hex\"",
-        "decode64",
-        "inflateSync",
-        "inflateRawSync",
-        "gunzipSync",
-        "brotliDecompressSync",
-    ]),
+    over: Over::SourceWithBoth(
+        &[
+            "b64decode",
+            "b32decode",
+            "b85decode",
+            "a85decode",
+            "decompress",
+            "fromhex",
+            "unhexlify",
+            "codecs.decode",
+            "atob",
+            "base64 -",
+            "'base64'",
+            "\"base64\"",
+            "fromCharCode",
+            "marshal",
+            "unescape",
+            "'hex'",
+            "\"hex\"",
+            "decode64",
+            "inflateSync",
+            "inflateRawSync",
+            "gunzipSync",
+            "brotliDecompressSync",
+        ],
+        RUN_WORDS,
+    ),
     look,
 };
 

@@ -11,31 +11,99 @@ pub(super) static RULE: Rule = Rule {
     id: "downloaded-code-run",
     technique: "T1105",
     advice: "Find out what the address serves without running it, and look in the logs for what the function has run from there.",
-    over: Over::Source(&[
-        "requests.",
-        "httpx.",
-        "urlopen",
-        "urlretrieve",
-        "urllib",
-        "fetch(",
-        "axios",
-        "http.get",
-        "https.get",
-        "http.request",
-        "https.request",
-        "HTTPConnection",
-        "HTTPSConnection",
-        "curl",
-        "wget",
-        "URI.open",
-        "Net::HTTP",
-    ]),
+    over: Over::SourceWithBoth(
+        &[
+            "requests.",
+            "httpx.",
+            "session.get",
+            "session.post",
+            "session.request",
+            "urlopen",
+            "urlretrieve",
+            "fetch(",
+            "axios",
+            "http.get",
+            "https.get",
+            "HTTPConnection",
+            "HTTPSConnection",
+            "got(",
+            "got.get",
+            "curl",
+            "wget",
+            "URI.open",
+            "Net::HTTP",
+        ],
+        RUN_WORDS,
+    ),
     look,
 };
 
 static DOWNLOAD: Pattern = Pattern::new(
     r"\b(?:requests|httpx|session)\.(?:get|post|request)\s*\(|\burlopen\s*\(|\bfetch\s*\(|\baxios(?:\.get)?\s*\(|\bhttps?\.get\s*\(|\bURI\.open\s*\(|\bNet::HTTP\.get\w{0,9}|\bHTTPS?Connection\s*\(|\bgot(?:\.get)?\s*\(\s*['\x22`]http|\b(?:curl|wget)\s+[^\n]{0,80}https?://",
 );
+
+/// What stands in a source that runs something: a call, a pipe into an interpreter, a command in place of a file.
+pub(super) const RUN_WORDS: &[&str] = &[
+    "exec(",
+    "eval(",
+    "exec (",
+    "eval (",
+    "Function(",
+    "Function (",
+    "execSync",
+    "os.system",
+    "os.popen",
+    "subprocess",
+    "vm.run",
+    "vm.Script",
+    "vm.compile",
+    "_compile",
+    "child_process",
+    "cp.exec",
+    "marshal.loads",
+    "pickle.loads",
+    "| sh",
+    "|sh",
+    "| bash",
+    "|bash",
+    "| zsh",
+    "|zsh",
+    "| dash",
+    "|dash",
+    "| ksh",
+    "|ksh",
+    "| python",
+    "|python",
+    "| node",
+    "|node",
+    "| perl",
+    "|perl",
+    "| ruby",
+    "|ruby",
+    "| sudo",
+    "|sudo",
+    "| /",
+    "|/",
+    "$(curl",
+    "$(wget",
+    "$( curl",
+    "$( wget",
+    "`curl",
+    "`wget",
+    "<(curl",
+    "<(wget",
+    "<( curl",
+    "<( wget",
+    "|  ",
+    "|\t",
+    "|\\\n",
+    "eval ",
+    "source <(",
+    "source $(",
+    ". <(",
+    ". $(",
+    "chmod",
+];
 
 /// What runs its argument. A dot before it makes `exec` a method: of a regular expression, as a rule.
 pub(super) static RUNS: Pattern = Pattern::new(
@@ -71,7 +139,10 @@ fn look(scene: &Scene<'_>, hits: &mut Vec<Hit>) {
         )
         .at(scene, place)
     };
-    if let Some(place) = SHELL_RUNS.find(bytes) {
+    let names_a_downloader = [&b"curl"[..], b"wget"]
+        .iter()
+        .any(|word| memchr::memmem::find(bytes, word).is_some());
+    if names_a_downloader && let Some(place) = SHELL_RUNS.find(bytes) {
         // In other languages such a line may be a comment or a message: only where it is run.
         if matches!(scene.language, Language::Shell | Language::Unknown)
             && !is_comment(bytes, place.start)

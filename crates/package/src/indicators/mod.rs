@@ -63,6 +63,9 @@ const RULES: &[&Rule] = &[
 /// How many findings of one rule are written out for one part; the rest are counted.
 const MOST_PER_RULE: usize = 25;
 
+/// Bits of rules' second lists of words stand so much higher than those of the first.
+const SECOND: usize = 32;
+
 /// How much of one source is read by the rules.
 const SOURCE_BYTES: usize = 16 << 20;
 
@@ -115,6 +118,8 @@ enum Over {
     Source(&'static [&'static str]),
     /// ELF programs and libraries.
     Elf,
+    /// Sources in which one of the first and one of the second words stand.
+    SourceWithBoth(&'static [&'static str], &'static [&'static str]),
     /// Sources and ELF programs in which one of these words stands.
     SourceOrElf(&'static [&'static str]),
 }
@@ -185,8 +190,8 @@ pub struct Indicators {
     part: Part,
     /// Finds the words of all rules at once; none if it could not be built.
     words: Option<AhoCorasick>,
-    /// Which rule each word belongs to.
-    word_rules: Vec<usize>,
+    /// Which rule each word belongs to, and to which of its lists, as a bit.
+    word_bits: Vec<u64>,
     ownership: Ownership,
     raised: Vec<Raised>,
     /// How often each rule hit, those left out included.
@@ -210,11 +215,16 @@ impl Indicators {
     /// Ready for the files of `part`.
     pub fn new(part: &Part) -> Self {
         let mut words = Vec::new();
-        let mut word_rules = Vec::new();
+        let mut word_bits = Vec::new();
         for (number, rule) in RULES.iter().enumerate() {
-            if let Over::Source(of_rule) | Over::SourceOrElf(of_rule) = rule.over {
-                words.extend_from_slice(of_rule);
-                word_rules.extend(std::iter::repeat_n(number, of_rule.len()));
+            let (first, second): (&[&str], &[&str]) = match rule.over {
+                Over::Source(first) | Over::SourceOrElf(first) => (first, &[]),
+                Over::SourceWithBoth(first, second) => (first, second),
+                Over::Every | Over::Elf => (&[], &[]),
+            };
+            for (list, bit) in [(first, number), (second, number + SECOND)] {
+                words.extend_from_slice(list);
+                word_bits.extend(std::iter::repeat_n(1_u64 << bit, list.len()));
             }
         }
         Self {
@@ -223,7 +233,7 @@ impl Indicators {
                 .kind(Some(AhoCorasickKind::DFA))
                 .build(&words)
                 .ok(),
-            word_rules,
+            word_bits,
             ownership: Ownership::default(),
             raised: Vec::new(),
             counts: vec![0; RULES.len()],
@@ -329,8 +339,8 @@ impl Indicators {
         findings
     }
 
-    /// Which rules' words stand in `bytes`, as bits.
-    fn expected_rules(&self, bytes: &[u8], among: u64) -> u64 {
+    /// Which rules' words of those asked for stand in `bytes`, as bits.
+    fn words_found(&self, bytes: &[u8], among: u64) -> u64 {
         let Some(words) = &self.words else { return 0 };
         let mut rules = 0_u64;
         let mut at = aho_corasick::automaton::OverlappingState::start();
@@ -338,10 +348,11 @@ impl Indicators {
         loop {
             words.find_overlapping(input.clone(), &mut at);
             let Some(found) = at.get_match() else { break };
-            if let Some(rule) = self.word_rules.get(found.pattern().as_usize())
+            if let Some(bit) = self.word_bits.get(found.pattern().as_usize())
+                && rules & bit == 0
                 && !is_method(bytes, &found)
             {
-                rules |= 1 << rule;
+                rules |= bit;
                 if rules & among == among {
                     break;
                 }
@@ -367,11 +378,22 @@ impl Observer for Indicators {
                 Over::Source([]) if is_source => due |= bit,
                 Over::Source(_) if is_source => among |= bit,
                 Over::SourceOrElf(_) if is_source || is_elf => among |= bit,
-                Over::Elf | Over::Source(_) | Over::SourceOrElf(_) => {}
+                Over::SourceWithBoth(..) if is_source => among |= bit | bit << SECOND,
+                Over::Elf | Over::Source(_) | Over::SourceOrElf(_) | Over::SourceWithBoth(..) => {}
             }
         }
         if among != 0 {
-            due |= self.expected_rules(scene.bytes, among);
+            let found = self.words_found(scene.bytes, among);
+            for (number, rule) in RULES.iter().enumerate() {
+                let bit = 1_u64 << number;
+                let second = match rule.over {
+                    Over::SourceWithBoth(..) => bit << SECOND,
+                    _ => bit,
+                };
+                if found & bit != 0 && found & second != 0 {
+                    due |= bit;
+                }
+            }
         }
         let mut hits = Vec::new();
         for (number, rule) in RULES.iter().enumerate() {

@@ -31,7 +31,7 @@ PYTHON ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUILT := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 # template.yaml deploys the folder of each below this one.
-FUNCTIONS := respond investigate examine
+FUNCTIONS := respond investigate examine baseline
 CODE := target/lambda
 ACCOUNT := .venv/account
 BUILD := .venv/build
@@ -112,13 +112,15 @@ clean: ## Removes everything that was made
 # ---------------------------------------------------------------- what the targets stand on
 
 # `sam build` calls these, with ARTIFACTS_DIR as the place for what it deploys.
-.PHONY: build-Respond build-Investigate build-Examine
+.PHONY: build-Respond build-Investigate build-Examine build-Baseline
 build-Respond: dist
 	cp $(CODE)/respond/bootstrap "$(ARTIFACTS_DIR)/bootstrap"
 build-Investigate: dist
 	cp $(CODE)/investigate/bootstrap "$(ARTIFACTS_DIR)/bootstrap"
 build-Examine: dist
 	cp $(CODE)/examine/bootstrap "$(ARTIFACTS_DIR)/bootstrap"
+build-Baseline: dist
+	cp $(CODE)/baseline/bootstrap "$(ARTIFACTS_DIR)/bootstrap"
 
 # Puts the program $(1) where function $(2) is deployed from. By renaming, so that a function that is
 # running keeps the file it started from.

@@ -1,10 +1,16 @@
-"""What MiniStack's CloudFormation drops of buckets and functions, put in place after it made them; numbers made numbers."""
+"""What MiniStack's CloudFormation drops of buckets and functions, put in place after it made them; numbers made numbers;
+a stack's status told on the bus."""
 
+import json
 import re
+import uuid
+from datetime import datetime, timezone
 from xml.sax.saxutils import escape
 
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import lambda_svc, s3
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import changesets, provisioners, stacks
+from ministack.services.cloudformation import handlers as stack_calls
 
 from account import event_targets
 
@@ -20,6 +26,10 @@ WITH_NUMBERS = ("AWS::Lambda::EventSourceMapping", "AWS::Lambda::EventInvokeConf
 
 def apply() -> None:
     """Replaces entries of the table through which every resource is made and changed."""
+    announced = _announced(stacks._add_event)
+    for module in (stacks, changesets, stack_calls):
+        if hasattr(module, "_add_event"):
+            module._add_event = announced
     for name in WITH_NUMBERS:
         handlers = provisioners._RESOURCE_HANDLERS[name]
         for step in ("create", "update"):
@@ -30,6 +40,24 @@ def apply() -> None:
     mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
     mapping["create"] = _mapping_created(mapping["create"])
     function["create"], function["update"] = _function_created(function["create"]), _function_updated(function["update"])
+
+
+def _announced(original):
+    """A stack's new status is an event on the default bus, as the user guide of CloudFormation shows it."""
+    def add(stack_id, stack_name, logical_id, resource_type, status, reason="", *rest, **named):
+        original(stack_id, stack_name, logical_id, resource_type, status, reason, *rest, **named)
+        if resource_type != "AWS::CloudFormation::Stack" or logical_id != stack_name:
+            return
+        now = datetime.now(timezone.utc)
+        event_targets.dispatch({
+            "EventId": str(uuid.uuid4()), "Source": "aws.cloudformation",
+            "DetailType": "CloudFormation Stack Status Change", "EventBusName": "default",
+            "Account": get_account_id(), "Region": get_region(), "Time": int(now.timestamp()), "Resources": [stack_id],
+            "Detail": json.dumps({
+                "stack-id": stack_id, "status-details": {"status": status, "status-reason": reason},
+                "client-request-token": ""}),
+        }, {"ENABLED"})
+    return add
 
 
 def _with_numbers(original):

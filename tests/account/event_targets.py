@@ -37,8 +37,8 @@ def _guarded(original):
         service, region = (arn.split(":") + [""] * 4)[2:4]
         if service == "events" and ":event-bus/" in arn and region != get_region():
             reason = _forward(target, event, region)
-        elif service in ("sqs", "lambda"):
-            reason = _refusal(service, arn, rule)
+        elif service in ("sqs", "lambda", "states"):
+            reason = _refusal(service, arn, rule) if service != "states" else _unstartable(target)
             if reason is None:
                 original(target, event, rule, view)
         else:
@@ -66,6 +66,13 @@ def _refusal(service: str, arn: str, rule: dict) -> str | None:
     context.secure_transport = True
     decision = iam_evaluator.evaluate_resource_policy(found[0], context, service="events.amazonaws.com").decision
     return None if decision == "Allow" else "NO_PERMISSIONS"
+
+
+def _unstartable(target: dict) -> str | None:
+    """Why a state machine cannot be started: it takes a role that may do so."""
+    from account.lambda_additions import role_may
+    role = target.get("RoleArn")
+    return None if role and role_may(role, "states:StartExecution", target["Arn"]) else "NO_PERMISSIONS"
 
 
 def _function_policy(arn: str):

@@ -33,6 +33,7 @@ def apply() -> None:
     stepfunctions._run_execution = _known(stepfunctions._run_execution)
     stepfunctions._call_lambda = _call_function
     stepfunctions._invoke_resource = _complete_answer(_integrated(stepfunctions._invoke_resource))
+    stepfunctions._run_distributed_map = _with_items(stepfunctions._run_distributed_map)
     stepfunctions._execute_wait = _strict_wait(stepfunctions._execute_wait)
     stepfunctions._find_matching_retrier = _waited(stepfunctions._find_matching_retrier)
     stepfunctions._error_matches = _but_terminal(stepfunctions._error_matches)
@@ -202,6 +203,36 @@ def _strict_wait(original):
                     f"{json.dumps(seconds)}"))
         return original(state, content, context)
     return wait
+
+
+def _with_items(original):
+    """MiniStack's distributed map knows JSONPath only: Items, ItemSelector and Output are worked out here.
+
+    Its batches are executions of the machine itself, which its role has to be allowed to start.
+    """
+    def run(state, content, effective, iterator, execution, context):
+        machine = stepfunctions._state_machines.get(execution["stateMachineArn"])
+        if machine and not role_may(machine["roleArn"], "states:StartExecution", execution["stateMachineArn"]):
+            raise stepfunctions._ExecutionError("States.Permissions", (
+                f"{machine['roleArn']} is not authorized to perform: states:StartExecution on resource: "
+                f"{execution['stateMachineArn']}"))
+        if stepfunctions._state_query_language(state, context) != "JSONata":
+            return original(state, content, effective, iterator, execution, context)
+        items = state.get("Items", content)
+        if isinstance(items, str):
+            items = stepfunctions._jsonata_state_field(state, "Items", "array", content, context)
+        selector = state.get("ItemSelector")
+        inputs = [
+            item if selector is None else stepfunctions._apply_jsonata_template(
+                selector, content, {**context, "Map": {"Item": {"Index": index, "Value": item}}})
+            for index, item in enumerate(items)]
+        plain = {name: value for name, value in state.items() if name in (
+            "Type", "Label", "MaxConcurrency", "ToleratedFailurePercentage", "ToleratedFailureCount", "Next", "End")}
+        results, following = original(plain, inputs, inputs, iterator, execution, context)
+        output = stepfunctions._apply_jsonata_output(state, content, context, result=results, default=results)
+        stepfunctions._apply_state_assign(state, content, context, result=results)
+        return output, following
+    return run
 
 
 def _waited(original):

@@ -16,7 +16,7 @@ use evidence::{CaseId, CustodyAction, Signature, Window, keys};
 use futures_util::stream::{self, StreamExt as _};
 use respond::{
     Attempt, Done, Incoming, Investigations, Notice, Notifier, Queue, QueueError, RespondError,
-    Responder, Settings, SfnInvestigations, SnsNotifier, SqsQueue, Work,
+    Responder, Settings, SfnBaselines, SfnInvestigations, SnsNotifier, SqsQueue, Work,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -252,6 +252,10 @@ impl Stage {
             investigations: Arc::new(Faulty {
                 port: investigations,
                 fault: fault(),
+            }),
+            baselines: Arc::new(SfnBaselines {
+                client: aws_sdk_sfn::Client::new(&self.config),
+                state_machine_arn: self.settings.baseline_arn.clone(),
             }),
             settings: self.settings.clone(),
         }

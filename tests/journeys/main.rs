@@ -2,6 +2,7 @@
 //! role, and what is in the vault afterwards.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A journey that cannot go on has failed.
 
+mod baseline;
 mod contents;
 mod crash;
 mod delivery;

@@ -9,8 +9,8 @@ use coldcase_tests::{Account, Victim, unique};
 use collectors::aws::Regions;
 use evidence::{ArtifactKind, Category, CustodyAction, Request, Severity, Target};
 use respond::{
-    Attempt, DirectRequest, Done, Incoming, Responder, Settings, SfnInvestigations, SnsNotifier,
-    SqsQueue,
+    Attempt, DirectRequest, Done, Incoming, Responder, Settings, SfnBaselines, SfnInvestigations,
+    SnsNotifier, SqsQueue,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -259,6 +259,10 @@ async fn responder(account: &'static Account, meddled_with: Option<&Victim>) -> 
             client: aws_sdk_sfn::Client::new(&config),
             state_machine_arn: None,
         }),
+        baselines: Arc::new(SfnBaselines {
+            client: aws_sdk_sfn::Client::new(&config),
+            state_machine_arn: None,
+        }),
         settings: Settings {
             own: trail::Scope::new([], Some(role_arn.clone())),
             role_arn,
@@ -282,6 +286,8 @@ async fn responder(account: &'static Account, meddled_with: Option<&Victim>) -> 
             queue_url: "unused".to_owned(),
             topic_arn: None,
             investigation_arn: None,
+            deployers: Vec::new(),
+            baseline_arn: None,
         },
     }
 }

@@ -57,6 +57,12 @@ fn python() -> Command {
     command
 }
 
+/// Assumes a role, for which the journeys need no other client.
+const ASSUME: &str = "import boto3, json, sys
+sts = boto3.client('sts', endpoint_url=sys.argv[1], region_name='us-east-1')
+reply = sts.assume_role(RoleArn=sys.argv[2], RoleSessionName=sys.argv[3])
+print(json.dumps(reply['Credentials'], default=str))";
+
 impl Account {
     /// An account with nothing in it.
     pub fn up() -> Self {
@@ -100,7 +106,7 @@ impl Account {
 
     /// Deploys the template as it is.
     pub fn deploy(&mut self, parameters: &[&str]) {
-        for function in ["respond", "investigate", "examine"] {
+        for function in ["respond", "investigate", "examine", "baseline"] {
             let code = format!("target/lambda/{function}/bootstrap");
             assert!(
                 repository().join(code).exists(),
@@ -159,6 +165,29 @@ impl Account {
             .http_client(collectors::aws::http_client())
             .load()
             .await
+    }
+
+    /// Credentials of a session of a role.
+    pub async fn session(&self, role: &str, name: &str) -> Credentials {
+        let mut assume = python();
+        assume.args(["-c", ASSUME, &self.endpoint, role, name]);
+        assume.env("AWS_ACCESS_KEY_ID", self.credentials.access_key_id());
+        assume.env(
+            "AWS_SECRET_ACCESS_KEY",
+            self.credentials.secret_access_key(),
+        );
+        let output = assume.output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{error}");
+        let session: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let text = |name: &str| session[name].as_str().unwrap().to_owned();
+        Credentials::new(
+            text("AccessKeyId"),
+            text("SecretAccessKey"),
+            Some(text("SessionToken")),
+            None,
+            "session",
+        )
     }
 
     pub async fn lambda(&self) -> aws_sdk_lambda::Client {

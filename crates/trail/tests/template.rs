@@ -64,6 +64,8 @@ fn expected(rule: &str, targets: &[&str]) -> Written {
 #[test]
 fn the_stack_has_each_rule_and_what_is_done_to_itself_goes_to_the_topic_as_well() {
     let mut written = written("template.yaml", "${AWS::StackName}-");
+    // Those that start sweeps let no call of anybody's through.
+    written.retain(|name, _| !name.starts_with("baseline-"));
     for rule in rules().into_keys() {
         let targets: &[&str] = match is_narrowed(rule) {
             true => &["queue", "topic"],

@@ -2,7 +2,7 @@
 //! attempts at once: the vault decides which one's words stand.
 
 use crate::incoming::Work;
-use crate::{Attempt, Done, JSON, RespondError, Responder, notice};
+use crate::{Attempt, Done, JSON, RespondError, Responder, deployers, notice};
 use collectors::aws::Aws;
 use collectors::{Desk, gather};
 use evidence::{
@@ -40,6 +40,7 @@ impl Responder {
         // Told before anything else can fail: whoever breaks the investigations silences no alert.
         self.tell_of(&case, tracing.as_deref()).await?;
         let not_started = self.investigate(&case, &work).await?;
+        self.refresh(&case).await?;
         Ok(Done::Sealed {
             envelope: keys::envelope(&id, 0),
             case_id: id,
@@ -104,6 +105,14 @@ impl Responder {
                 exhibits: Vec::new(),
             });
         }
+        if let Some(record) = &work.record {
+            let read = trail::unwrap_value(record.clone()).pop();
+            let record = read.and_then(Result::ok);
+            let found = record.and_then(|record| {
+                deployers::finding(&self.settings.deployers, &record, &work.target)
+            });
+            found.into_iter().for_each(|found| case.find(found));
+        }
         let draft = case.draft(self.now())?;
         let case = vault::seal(&*self.vault, &*self.signer, draft).await?;
         tracing::info!(case = %id, target = %work.target, "sealed");
@@ -166,6 +175,18 @@ impl Responder {
                 Err(RespondError::Investigation(error))
             }
         }
+    }
+
+    /// Has an expected change recorded as good, where the owner wants that. Where that cannot be
+    /// started, the queue has it tried again.
+    async fn refresh(&self, case: &SealedCase) -> Result<(), RespondError> {
+        let manifest = case.manifest();
+        let mut findings = manifest.findings.iter();
+        if !findings.any(|found| found.rule == deployers::EXPECTED) {
+            return Ok(());
+        }
+        let refreshed = self.baselines.refresh(&manifest.case_id).await;
+        refreshed.map_err(RespondError::NotRefreshed)
     }
 
     /// Tells of a case once; twice if a crash comes in between, rather than never. Where nobody can be

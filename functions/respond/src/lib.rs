@@ -5,6 +5,7 @@
 //! tells somebody. Every step may run again after a crash or a redelivery and ends in the same case.
 
 mod case;
+mod deployers;
 mod incoming;
 mod invocation;
 mod notice;
@@ -13,11 +14,13 @@ mod ports;
 mod settings;
 mod tracing_on;
 
+pub use deployers::{BadDeployer, Deployer};
 pub use function::{Attempt, BadSetting, Notice};
 pub use incoming::{DirectRequest, Incoming, Work};
 pub use permissions::{PERMISSIONS, Permission};
 pub use ports::{
-    Investigations, Notifier, Queue, QueueError, SfnInvestigations, SnsNotifier, SqsQueue,
+    Baselines, Investigations, Notifier, Queue, QueueError, SfnBaselines, SfnInvestigations,
+    SnsNotifier, SqsQueue,
 };
 pub use settings::Settings;
 
@@ -49,6 +52,8 @@ pub struct Responder {
     pub notifier: Arc<dyn Notifier>,
     /// Who looks into what happened around a case.
     pub investigations: Arc<dyn Investigations>,
+    /// Who records what a function is, once an expected change is sealed.
+    pub baselines: Arc<dyn Baselines>,
     /// What the owner configured.
     pub settings: Settings,
 }
@@ -116,6 +121,9 @@ pub enum RespondError {
     /// The investigation could not be started; what is sealed stays sealed.
     #[error("the investigation could not be started: {0}")]
     Investigation(String),
+    /// An expected change could not be recorded as good; what is sealed stays sealed.
+    #[error("the expected change could not be recorded as good: {0}")]
+    NotRefreshed(String),
     /// Nobody could be told; what is sealed stays sealed.
     #[error("nobody could be told: {0}")]
     Untold(String),
@@ -131,6 +139,7 @@ impl RespondError {
             Self::Locate(_) => "FunctionsNotFound",
             Self::Queue(_) => "QueueFailed",
             Self::Investigation(_) => "NotInvestigated",
+            Self::NotRefreshed(_) => "NotRefreshed",
             Self::Untold(_) => "NobodyTold",
         }
     }

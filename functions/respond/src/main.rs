@@ -3,7 +3,7 @@
 use collectors::aws::Regions;
 use function::Attempt;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use respond::{Responder, Settings, SfnInvestigations, SnsNotifier, SqsQueue};
+use respond::{Responder, Settings, SfnBaselines, SfnInvestigations, SnsNotifier, SqsQueue};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -42,6 +42,10 @@ async fn responder() -> anyhow::Result<Responder> {
         investigations: Arc::new(SfnInvestigations {
             client: aws_sdk_sfn::Client::new(&config),
             state_machine_arn: settings.investigation_arn.clone(),
+        }),
+        baselines: Arc::new(SfnBaselines {
+            client: aws_sdk_sfn::Client::new(&config),
+            state_machine_arn: settings.baseline_arn.clone(),
         }),
         settings,
     })

@@ -55,6 +55,6 @@ pub const PERMISSIONS: &[Permission] = &[
     },
     Permission {
         action: "states:StartExecution",
-        for_what: "having what happened around a case looked into",
+        for_what: "having what happened around a case looked into, and an expected change recorded",
     },
 ];

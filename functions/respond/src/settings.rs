@@ -1,6 +1,6 @@
 //! What the owner configured, read from the environment that `template.yaml` sets.
 
-use crate::RespondError;
+use crate::{Deployer, RespondError};
 use evidence::{ResourceKind, Target};
 use function::{BadSetting, Environment, Sealing};
 use trail::Scope;
@@ -36,11 +36,17 @@ pub struct Settings {
     pub topic_arn: Option<String>,
     /// The state machine that looks into the time around a case; none if none.
     pub investigation_arn: Option<String>,
+    /// Deployers that the owner trusts.
+    pub deployers: Vec<Deployer>,
+    /// The state machine that records an expected change as good; none if that is not wanted.
+    pub baseline_arn: Option<String>,
 }
 
 /// Requests of one case at a time. With five cases at a time in an account this stays near
 /// Lambda's 15 control-plane requests a second; the SDK backs off where it does not.
 const PARALLEL: usize = 6;
+
+const DEPLOYERS: &str = "COLDCASE_TRUSTED_DEPLOYERS";
 
 impl Settings {
     /// Reads the settings from environment variables.
@@ -86,6 +92,13 @@ impl Settings {
             queue_url: env.text("COLDCASE_QUEUE_URL")?,
             topic_arn: env.optional("COLDCASE_TOPIC_ARN"),
             investigation_arn: env.optional("COLDCASE_INVESTIGATION_ARN"),
+            deployers: Deployer::all(&env.optional(DEPLOYERS).unwrap_or_default()).map_err(
+                |error| BadSetting {
+                    name: DEPLOYERS,
+                    what: format!("cannot be read: {error}"),
+                },
+            )?,
+            baseline_arn: env.optional("COLDCASE_BASELINE_ARN"),
         })
     }
 

@@ -262,7 +262,8 @@ async fn an_event_ends_in_two_addenda_that_say_what_happened_around_it_and_hang_
 /// Whoever changes an addendum's exhibit, or takes an addendum out, is found out.
 async fn is_found_out_when_changed(account: &Account, id: &CaseId, addenda: &[&SealedCase]) {
     let public_key = account.public_key().await;
-    let folders = [&keys::case(id), "content/"];
+    let examinations = format!("examinations/{id}/");
+    let folders = [&keys::case(id), "content/", &examinations];
     let sealed = copy(&account.vault().await, &folders, |_, bytes| Some(bytes)).await;
     let fault = async |change: &dyn Fn(&str, Bytes) -> Option<Bytes>| {
         let changed = copy(&*sealed, &[""], change).await;

@@ -68,7 +68,7 @@ demo: build setup ## An attack in a local account, answered and sealed before yo
 .PHONY: test
 test: build setup ## All tests, whole journeys in the local account included
 	cargo test --workspace --locked
-	PYTHONPATH=tests $(ACCOUNT)/bin/python -m pytest -q -p no:cacheprovider tests/account
+	COLDCASE=$(abspath $(BUILT))/coldcase PYTHONPATH=tests $(ACCOUNT)/bin/python -m pytest -q -p no:cacheprovider tests/account tests/packages
 
 .PHONY: check
 check: setup ## Formatting, lints, templates
@@ -101,9 +101,10 @@ deploy: dist $(BUILD)/.ready ## Builds for Lambda and deploys into the AWS accou
 	@echo "  - outside us-east-1, IAM's events need infra/events-forwarder.yaml (its first lines say how)."
 
 .PHONY: bench
-bench: build setup $(ACCOUNT)/.bench-ready ## Beside a Python responder; the trail engine beside DuckDB and gzip
+bench: build setup $(ACCOUNT)/.bench-ready ## Beside a Python responder, DuckDB, gzip, unzip and Syft
 	@PYTHONPATH=tests $(ACCOUNT)/bin/python -m bench
 	@PYTHONPATH=tests $(ACCOUNT)/bin/python -m bench.trail --coldcase $(BUILT)/coldcase
+	@PYTHONPATH=tests $(ACCOUNT)/bin/python -m bench.package --coldcase $(BUILT)/coldcase
 
 .PHONY: clean
 clean: ## Removes everything that was made

@@ -3,6 +3,7 @@
 mod activity;
 mod bucket;
 mod classify;
+mod scan;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -19,12 +20,14 @@ struct Cli {
 enum Command {
     Activity(Box<activity::Args>),
     Classify(classify::Args),
+    Scan(Box<scan::Args>),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Activity(args) => activity::run(&args),
         Command::Classify(args) => classify::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Scan(args) => scan::run(&args),
     };
     match result {
         Ok(code) => code,

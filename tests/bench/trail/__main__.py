@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import machine
 from bench.trail import contestants, corpus, report, sameness
-from bench.trail.process import Failed
+from bench.process import Failed
 
 CACHE = contestants.BUILDS / "bench/trail"
 

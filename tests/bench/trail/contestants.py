@@ -6,10 +6,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.trail import landscape, process
+from bench import process
+from bench.trail import landscape
 from bench.trail.corpus import Shape
 from bench.trail.duckdb_query import FORMS
-from bench.trail.process import Failed, Usage
+from bench.process import Failed, Usage
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILDS = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))

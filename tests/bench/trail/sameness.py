@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from bench.trail.process import Failed
+from bench.process import Failed
 
 
 class Records:

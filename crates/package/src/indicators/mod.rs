@@ -260,17 +260,18 @@ impl Indicators {
         let mut raised: Vec<Raised> = raised
             .into_iter()
             .filter_map(|mut one| {
+                let is_owned = ownership.owns(&one.path);
                 if let Some(severity) = one.hit.if_owned
-                    && ownership.owns(&one.path)
+                    && is_owned
                 {
                     one.hit.severity = severity;
                 }
-                // Whether a program belongs to a script package is known only now.
+                // Whether a program belongs to a script package, and to whom, is known only now.
                 RULES
                     .get(one.rule)
                     .is_none_or(|rule| {
                         rule.id != program_in_script_package::RULE.id
-                            || program_in_script_package::applies(&part, contents)
+                            || !is_owned && program_in_script_package::applies(&part, contents)
                     })
                     .then_some(one)
             })

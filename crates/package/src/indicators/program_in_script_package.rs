@@ -29,18 +29,15 @@ fn look(scene: &Scene<'_>, hits: &mut Vec<Hit>) {
     } else {
         Severity::Medium
     };
-    hits.push(
-        Hit::new(
-            severity,
-            Confidence::Medium,
-            format!(
-                "{} is a native {} and no installed component lists it",
-                scene.path(),
-                if is_library { "library" } else { "program" }
-            ),
-        )
-        .if_owned(Severity::Info),
-    );
+    hits.push(Hit::new(
+        severity,
+        Confidence::Medium,
+        format!(
+            "{} is a native {} and no installed component lists it",
+            scene.path(),
+            if is_library { "library" } else { "program" }
+        ),
+    ));
 }
 
 /// Whether the part is one that consists of scripts: by its runtime, or if that is unknown by its files.

@@ -283,7 +283,7 @@ fn a_program_that_no_component_lists_is_noticed_in_a_script_package() {
                 ),
             ]
         ),
-        [Severity::Info, Severity::Info]
+        []
     );
     assert_eq!(
         severities(
@@ -294,7 +294,7 @@ fn a_program_that_no_component_lists_is_noticed_in_a_script_package() {
                 ("node_modules/@a/b/package.json", b"{}")
             ]
         ),
-        [Severity::Info]
+        []
     );
     // A runtime that runs programs.
     let native = Part {

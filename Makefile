@@ -101,10 +101,11 @@ deploy: dist $(BUILD)/.ready ## Builds for Lambda and deploys into the AWS accou
 	@echo "  - outside us-east-1, IAM's events need infra/events-forwarder.yaml (its first lines say how)."
 
 .PHONY: bench
-bench: build setup $(ACCOUNT)/.bench-ready ## Beside a Python responder, DuckDB, gzip, unzip and Syft
+bench: build setup $(ACCOUNT)/.bench-ready ## Beside a Python responder, DuckDB, gzip, unzip and Syft; 2,000 functions
 	@PYTHONPATH=tests $(ACCOUNT)/bin/python -m bench
 	@PYTHONPATH=tests $(ACCOUNT)/bin/python -m bench.trail --coldcase $(BUILT)/coldcase
 	@PYTHONPATH=tests $(ACCOUNT)/bin/python -m bench.package --coldcase $(BUILT)/coldcase
+	@PYTHONPATH=tests $(ACCOUNT)/bin/python -m bench.baseline
 
 .PHONY: clean
 clean: ## Removes everything that was made

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo import (Unexpected, around, attacker, cases, investigated, promises, refusals, screen, stolen, trail, tree, vault,
+from demo import (Unexpected, around, attacker, cases, changed, investigated, promises, refusals, screen, stolen, trail, tree, vault,
                   verify, victim)
 from demo.investigation import Investigation, executions
 from demo.local_account import ROOT, STACK, LocalAccount, Person
@@ -27,7 +27,7 @@ def main() -> int:
     screen.title("coldcase: a function is attacked, and the evidence is kept",
                  "An AWS account runs on this machine for the next two minutes. Every line below is a call that was made or "
                  "an object that is there; where something does not happen as promised, the demo fails.")
-    for function in ("respond", "investigate"):
+    for function in ("respond", "investigate", "examine", "baseline"):
         if not (ROOT / f"target/lambda/{function}/bootstrap").exists():
             raise Unexpected(f"there is no function {function} to deploy; `make build` makes it")
     if missing := [program for program in ("bash", "openssl", "sha256sum") if not shutil.which(program)]:
@@ -55,12 +55,16 @@ def tell(folder: Path) -> bool:
         noticed = offline(account, stack, sealed, copy, folder)
         safe = against_the_evidence(account, stack, sealed, watch)
         answered["DeleteBucketPolicy"] = the_way_that_is_left(account, stack, watch)
-        screen.heading(9, "What was promised")
+        examined = what_was_changed(account, stack, sealed, folder / "examined")
+        screen.heading(10, "What was promised")
         kept = [promises.each_attack_has_its_case(sealed, answered),
                 promises.both_codes_are_there(account, sealed),
                 promises.tracing_is_on_and_the_loop_closed(account, stack, sealed, answered),
                 promises.the_attempt_was_told(answered),
                 *passes.promises(account, theft),
+                changed.the_change_is_readable(examined),
+                changed.each_step_is_found(examined),
+                changed.the_verdicts_name_who(examined),
                 promises.the_secret_stayed_in_the_vault(account, stack, billing.secret, watch, copy, sealed),
                 promises.the_stolen_keys_are_nowhere(account, stack, theft.role, watch, copy, sealed),
                 (noticed, "Every case verifies with sha256sum and openssl alone, addendum by addendum, and a changed byte is "
@@ -123,6 +127,9 @@ def coldcase_is_deployed(account) -> tuple[dict, Watch]:
                               f"{WAITS['SettleSeconds']} s after its seal (by default 15 minutes) and {WAITS['LateSeconds']} s "
                               "later (a day)")
     screen.fact("vault", f"{stack['BucketName']}: {lock['Mode']}, {lock['Days']} days")
+    known = changed.baselines(account, stack, victim.NAME)
+    screen.fact("known good", f"{screen.amount(known['records'], 'function')} recorded as they are, in {known['seconds']:.1f} s: "
+                              "so that a change can be told from what was")
     screen.fact("key", "ECDSA P-256 in KMS; only the responder's role may sign")
     inbox = an_inbox(account)
     watch = Watch(account, stack, inbox["url"])
@@ -211,7 +218,7 @@ def what_happened_around_it(account, stack, answered, watch, folder) -> "Around"
                               f"{screen.amount(len(delivered['digests']), 'digest')} delivered")
     case = answered["UpdateFunctionCode"].cases[0]
     investigation = Investigation(account, stack, case, watch, started)
-    told = investigation.until_sealed("first")
+    told = investigation.until_examined("first")
     late = trail.arrive_late(account, attacker.ADDRESS)
     first = cases.addendum(vault.download(s3, stack["BucketName"], folder, f"cases/{case}/"), case, "first")
     screen.step("The first addendum", f"As it lies in the bucket: {span(*first.window)}.")
@@ -220,7 +227,7 @@ def what_happened_around_it(account, stack, answered, watch, folder) -> "Around"
                 "credentials' calls is put into its history now; the second pass has to find it, and nothing twice.")
     screen.fact("CloudTrail", f"{late['eventName']} at {late['eventTime'][11:19]} from {late['sourceIPAddress']}")
     account.deliver_trail()
-    investigation.until_sealed("second")
+    investigation.until_examined("second")
     second = cases.addendum(vault.download(s3, stack["BucketName"], folder, f"cases/{case}/"), case, "second")
     around.show_news(second, first)
     return Around(first, second, late, told)
@@ -304,7 +311,7 @@ def against_the_evidence(account, stack, sealed, watch) -> bool:
     watch.until_quiet("ScheduleKeyDeletion", account.owner.name, cases=0, started=started, tell=False)
     after = vault.versions(s3, stack["BucketName"])
     # New are only coldcase's notes of these attempts, and what its investigations of the cases bring meanwhile.
-    own = ("attempts/", *(f"{folder}/{case.id}/" for case in sealed for folder in ("cases", "windows")))
+    own = ("attempts/", *(f"{folder}/{case.id}/" for case in sealed for folder in ("cases", "windows", "examinations")))
     intact = all(was.stands(after.get(version)) for version, was in before.items()) and all(
         key.startswith(own) for key, _ in set(after) - set(before))
     screen.line()
@@ -321,6 +328,16 @@ def the_way_that_is_left(account, stack, watch):
     started = time.time()
     account.client("s3").delete_bucket_policy(Bucket=stack["BucketName"])
     return watch.until_quiet("DeleteBucketPolicy", account.owner.name, cases=1, started=started)
+
+
+def what_was_changed(account, stack, sealed, folder) -> list[cases.Examination]:
+    screen.heading(9, "What was changed")
+    screen.paragraph("Each case was compared with the function as it was recorded when coldcase was deployed, its packages were "
+                     "opened and examined, by a function that can do nothing else. As sealed in each case's addendum; values of "
+                     "the environment are shown by marks.")
+    examined = changed.until_examined(account, stack, sealed, folder)
+    changed.show(examined)
+    return examined
 
 
 def run() -> int:

@@ -6,8 +6,7 @@ from datetime import datetime
 
 from demo import screen
 from demo.cases import Addendum
-
-SEVERITIES = {"critical": "red", "high": "red", "medium": "yellow", "low": None, "info": None}
+from demo.screen import SEVERITIES
 
 # Widths of columns.
 INVOCATION = (12, 7, 4, 10, 13, 19)

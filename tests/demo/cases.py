@@ -135,6 +135,37 @@ class Addendum:
                 for exhibit in acquisition["exhibits"] if re.search(rf"-(first|second)-{ending}$", exhibit["name"])]
 
 
+@dataclass(frozen=True)
+class Examination:
+    """What examining a case came to, sealed as one manifest of it."""
+
+    case: Case
+    manifest: dict
+
+    @property
+    def findings(self) -> list[dict]:
+        return self.manifest["findings"]
+
+    @property
+    def verdict(self) -> dict:
+        return self.manifest["verdict"]
+
+    def difference(self) -> list[str]:
+        """The lines of the difference from the last known good, as Markdown."""
+        [text] = [self.case.path(exhibit).read_text() for acquisition in self.manifest["acquisitions"]
+                  for exhibit in acquisition["exhibits"] if re.fullmatch(r"difference-[a-z]+", exhibit["name"])] or [""]
+        return text.splitlines()
+
+
+def examination(folder: Path, case_id: str, which: str) -> Examination | None:
+    """That of a case as `sealed`, or after the `first` or the `second` pass, from a folder that it was downloaded into."""
+    case = Case(folder / "cases" / case_id)
+    for manifest in case.manifests:
+        if any(entry["action"] == "examined" and entry["pass"] == which for entry in manifest["custody"]):
+            return Examination(case, manifest)
+    return None
+
+
 def addendum(folder: Path, case_id: str, which: str) -> Addendum:
     """That of the `first` or the `second` pass over a case, from a folder that the case was downloaded into."""
     case = Case(folder / "cases" / case_id)

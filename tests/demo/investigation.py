@@ -10,8 +10,8 @@ SECONDS_AT_MOST = 150
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_SIGNS = 6  # of life, while pages are read
 
-# Where the state machine is once a pass is sealed and whoever is to know of it is told.
-AFTER = {"first": {"LetLateRecordsArrive", "SecondPass"}, "second": {"Investigated"}}
+# Where the state machine is while an examination is under way.
+EXAMINING = {"Begin", "Examine", "SealExamination", "ExaminationSealed", "TellOfVerdict", "Announce"}
 
 
 class Investigation:
@@ -25,22 +25,24 @@ class Investigation:
             raise Unexpected(f"{case} has {len(found)} investigations instead of one")
         [self._execution] = found
         self._state, self._told, self._sign = "", set(), time.monotonic()
+        self._addenda: dict[str, set[str]] = {}
 
-    def until_sealed(self, which: str) -> list[str]:
-        """Returns once the `first` or the `second` pass is sealed; answers what the owner was told meanwhile."""
+    def until_examined(self, which: str) -> list[str]:
+        """Returns once what the case was as `sealed`, or the `first` or the `second` pass over it, is examined and sealed;
+        answers what the owner was told meanwhile."""
         seen = self._watch.follow(self.case, self._started)
         deadline = time.monotonic() + SECONDS_AT_MOST
         while True:
             self._look_at_state()
             # What is done by now has left its traces in the bucket and in the inbox.
-            done = self._state in AFTER[which]
+            done = self._state not in EXAMINING and self._is_examined(which)
             self._look_at_pages(which)
             self._watch.look()
             if done:
                 return seen.notices
             if time.monotonic() > deadline:
-                raise Unexpected(f"the {which} pass over {self.case} was not done in {SECONDS_AT_MOST} s; its state "
-                                 f"machine is at {self._state}")
+                raise Unexpected(f"{self.case}, {which}, was not examined in {SECONDS_AT_MOST} s; its state machine is at "
+                                 f"{self._state}")
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _look_at_state(self) -> None:
@@ -53,6 +55,16 @@ class Investigation:
         execution = self._states.describe_execution(executionArn=self._execution)
         if execution["status"] not in ("RUNNING", "SUCCEEDED"):
             raise Unexpected(f"the investigation of {self.case} {execution['status']}: {execution.get('cause')}")
+
+    def _is_examined(self, which: str) -> bool:
+        """Whether an addendum says so; each is read once."""
+        folder = f"cases/{self.case}/manifest-"
+        for key in vault.objects(self._s3, self._bucket, folder):
+            if key.endswith(".dsse.json") and key not in self._addenda:
+                manifest = self._s3.get_object(Bucket=self._bucket, Key=key.replace(".dsse", ""))["Body"].read()
+                self._addenda[key] = {entry.get("pass") for entry in json.loads(manifest)["predicate"]["custody"]
+                                      if entry["action"] == "examined"}
+        return any(which in examined for examined in self._addenda.values())
 
     def _look_at_pages(self, which: str) -> None:
         """The pages and conclusions of a pass are in the vault as they come, and so is what there is to be concluded."""

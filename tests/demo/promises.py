@@ -75,7 +75,9 @@ def the_stolen_keys_are_nowhere(account, stack: dict, role: Person, watch: Watch
 def _said(account, stack: dict, watch: Watch) -> dict[str, list[str]]:
     """What was written outside of the vault, by place."""
     groups = {"the responder's log": stack["LogGroupName"], "the function's log": f"/aws/lambda/{victim.NAME}",
-              "the investigation's log": _log_group_of(account, stack["InvestigateFunctionName"])}
+              "the investigation's log": _log_group_of(account, stack["InvestigateFunctionName"]),
+              "the examination's log": _log_group_of(account, stack["ExamineFunctionName"]),
+              "the baseline's log": _log_group_of(account, stack["BaselineFunctionName"])}
     pages = account.client("logs").get_paginator("filter_log_events")
     logs = {place: [event["message"] for page in pages.paginate(logGroupName=group) for event in page["events"]]
             for place, group in groups.items()}

@@ -8,6 +8,8 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 WIDTH = 80
 LABEL = 12  # columns of a fact's name or of a moment's time
 
+SEVERITIES = {"critical": "red", "high": "red", "medium": "yellow", "low": None, "info": None}
+
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 

@@ -5,6 +5,7 @@
 
 mod coin_miner;
 mod credential_file;
+mod credentials_handed_out;
 mod credentials_sent_away;
 mod decoded_code_run;
 mod disguised_file;
@@ -42,6 +43,7 @@ pub use shadowing::across;
 const RULES: &[&Rule] = &[
     &reverse_shell::RULE,
     &credentials_sent_away::RULE,
+    &credentials_handed_out::RULE,
     &downloaded_code_run::RULE,
     &decoded_code_run::RULE,
     &obfuscated_code::RULE,

@@ -15,6 +15,10 @@ pub(super) static RULE: Rule = Rule {
     look,
 };
 
+static CONNECTS: Pattern = Pattern::new(
+    r"\burl(?:open|retrieve)\s*\([^\n]{0,200}|\b(?:requests|httpx|urllib3)\.\w{1,12}\s*\([^\n]{0,200}|\bHTTPS?Connection\s*\([^\n]{0,200}|\bcreate_connection\s*\([^\n]{0,200}|\.connect\s*\([^\n]{0,200}",
+);
+
 static CODE: Pattern = Pattern::new(r"(?m)^import[ \t;][^\n]*");
 
 /// Lines of code that setuptools writes into `.pth` files.
@@ -33,21 +37,30 @@ fn look(scene: &Scene<'_>, hits: &mut Vec<Hit>) {
             .iter()
             .any(|ending| scene.name.ends_with(ending))
     {
-        hits.push(
-            Hit::new(
+        let hit = match CONNECTS.find(scene.bytes) {
+            Some(place) => Hit::new(
+                Severity::High,
+                Confidence::Medium,
+                format!(
+                    "{} runs whenever Python starts, and connects somewhere",
+                    scene.path()
+                ),
+            )
+            .at(scene, &place),
+            None => Hit::new(
                 Severity::Medium,
                 Confidence::Medium,
                 format!(
                     "{} runs whenever a Python that has it on its path starts",
                     scene.path()
                 ),
-            )
-            .if_owned(if is_on_the_path(&scene.file.path) {
-                Severity::Low
-            } else {
-                Severity::Info
-            }),
-        );
+            ),
+        };
+        hits.push(hit.if_owned(if is_on_the_path(&scene.file.path) {
+            Severity::Low
+        } else {
+            Severity::Info
+        }));
         return;
     }
     if !scene.name.ends_with(".pth") || scene.file.kind == Kind::Elf {

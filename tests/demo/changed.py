@@ -14,12 +14,12 @@ SECONDS_AT_MOST = 90
 SECONDS_BETWEEN_LOOKS = 0.5
 LINES_AT_MOST = 60
 
-# What has to be found in the case that each of the attacker's calls opened: rules, any of which says it.
+# What has to be found in the case that each of the attacker's calls opened.
 EXPECTED = {
-    "UpdateFunctionCode": {"credentials-handed-out", "credentials-sent-away", "code-changed"},
-    "UpdateFunctionConfiguration": {"python-startup-hook", "downloaded-code-run", "layer-added"},
-    "AddPermission": {"public-policy"},
-    "AttachRolePolicy": {"role-widened", "administrator-role"},
+    "UpdateFunctionCode": {"credentials-handed-out"},
+    "UpdateFunctionConfiguration": {"python-startup-hook"},
+    "AddPermission": {"open-resource-policy"},
+    "AttachRolePolicy": {"role-widened"},
 }
 
 

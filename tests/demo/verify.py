@@ -70,17 +70,18 @@ def tamper(case: Case, copy: Path) -> list[tuple[str, bool, str]]:
     """Flips one byte of an exhibit, of the list, of the manifest and of what an addendum brought, each in a copy of its
     own: what, whether it was noticed, and by which words."""
     package = next(exhibit for exhibit in case.exhibits if exhibit["key"].startswith("content/"))
-    activity = next(exhibit for acquisition in case.manifests[2]["acquisitions"] for exhibit in acquisition["exhibits"]
-                    if acquisition["request"]["artifact"] == "role-activity")
+    number, activity = next((f"{number:04}", exhibit) for number, manifest in enumerate(case.manifests)
+                            for acquisition in manifest["acquisitions"] for exhibit in acquisition["exhibits"]
+                            if acquisition["request"]["artifact"] == "role-activity")
     folder = f"cases/{case.id}"
     tries = [(f"one byte of {package['name']}", package["key"], DIGESTS, "0000"),
              ("one byte of the list of digests", f"{folder}/manifest-0000.sha256", LISTED, "0000"),
              ("one byte of the manifest", f"{folder}/manifest-0000.json", SIGNATURE, "0000"),
              ("the same, seen from the addendum after it", f"{folder}/manifest-0000.json", CHAIN, "0001"),
-             (f"one byte of {activity['name']}", activity["key"], DIGESTS, "0002")]
+             (f"one byte of {activity['name']}", activity["key"], DIGESTS, number)]
     results = []
-    for number, (what, key, command, n) in enumerate(tries):
-        root = shutil.copytree(case.folder.parent.parent, copy / str(number))
+    for copies, (what, key, command, n) in enumerate(tries):
+        root = shutil.copytree(case.folder.parent.parent, copy / str(copies))
         flip(root / key)
         good, said = run(command.format(n=n, before=f"{int(n) - 1:04}"), root / folder)
         told = next((line for line in said.splitlines() if "FAILED" in line or "ailure" in line), "")

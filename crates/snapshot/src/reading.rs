@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How the reason ends where nobody tried.
+pub(crate) const NOT_ASKED: &str = " was not asked for";
+
 /// One part of a snapshot. What was refused is unknown, which is another thing than not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,6 +45,11 @@ impl<T> Reading<T> {
             Self::Known(_) => None,
             Self::Partly { why, .. } | Self::Unknown { why } => Some(why),
         }
+    }
+
+    /// Nobody tried to read it, as against: it was refused or failed.
+    pub fn was_not_asked(&self) -> bool {
+        matches!(self, Self::Unknown { why } if why.ends_with(NOT_ASKED))
     }
 
     /// Not read.

@@ -1,7 +1,9 @@
 //! One line for the person who is woken: what changed, by whom, from where, how bad, how sure.
 
 use crate::changes::{Change, ChangeKind};
-use evidence::{Confidence, Finding, ResourceKind, Severity, Target, Trigger, Verdict, shown};
+use evidence::{
+    Category, Confidence, Finding, ResourceKind, Severity, Target, Trigger, Verdict, shown,
+};
 
 /// The longest line.
 const LONGEST: usize = 300;
@@ -37,8 +39,9 @@ pub struct Compared<'a> {
     pub gaps: usize,
 }
 
-/// What a case comes to. `expected`: a deployer that the owner trusts made the change, as and where it
-/// usually does; then changes count for nothing by themselves, and findings as ever.
+/// What a case comes to. `expected`: a deployer that the owner trusts made the call, as and where it
+/// usually does; then changes that such a call can make count for nothing by themselves. Others, which
+/// somebody else may have made since the record, and findings count as ever.
 pub fn verdict(
     trigger: &Trigger,
     target: &Target,
@@ -59,13 +62,7 @@ pub fn verdict(
         .iter()
         .max_by_key(|finding| (finding.severity, finding.confidence));
     let (severity, confidence) = how_bad(trigger, target, compared, worst, expected);
-    let someone_did =
-        !changes.is_empty() || compared.files.total() > 0 || compared.changes.is_none();
-    let who = if someone_did {
-        who(trigger, compared, target)
-    } else {
-        String::new()
-    };
+    let head = head(trigger, target);
     let mut notes = Vec::new();
     if expected {
         notes.push("expected of this deployer".to_owned());
@@ -99,11 +96,9 @@ pub fn verdict(
     // How bad, how sure and how much more there is are never cut; of the rest the sentence of the
     // finding gives way first, then what changed.
     let room = LONGEST.saturating_sub(how.chars().count() + 2 + more.chars().count());
-    let left_for_what = room.saturating_sub(40 + who.chars().count());
-    let begin = shown(
-        &format!("{}{who}", shown(&what(compared, target), left_for_what)),
-        room,
-    );
+    let left_for_what = room.saturating_sub(40 + head.chars().count());
+    let what = shown(&what(trigger, compared, target), left_for_what);
+    let begin = shown(&format!("{head}{what}"), room);
     let found = shown(found, room.saturating_sub(begin.chars().count()));
     let line = format!("{begin}{how}: {found}{more}");
     Verdict {
@@ -138,44 +133,175 @@ fn how_bad(
     worst: Option<&Finding>,
     expected: bool,
 ) -> (Severity, Confidence) {
+    // What the event table says of a call is all that there is, unless the function was compared.
+    let was_compared = compared.changes.is_some() && target.kind == ResourceKind::Function;
+    let left_nothing = left_nothing(trigger, compared);
     let of_trigger = match trigger {
+        Trigger::CloudTrailEvent { .. } if expected => Severity::Info,
+        Trigger::CloudTrailEvent { .. } if was_compared && !left_nothing => Severity::Info,
+        // What is undone may have done its work, but is less than what is still there; logs and
+        // things that were deleted leave no difference by their nature.
+        Trigger::CloudTrailEvent {
+            category, severity, ..
+        } if was_compared => match category {
+            Category::AntiForensics | Category::Destruction => *severity,
+            _ => (*severity).min(Severity::Medium),
+        },
         Trigger::CloudTrailEvent { severity, .. } => *severity,
         Trigger::Person { .. } => Severity::Info,
     };
-    // What the event table says of a call is all that there is, unless the function was compared.
-    let was_compared = compared.changes.is_some() && target.kind == ResourceKind::Function;
-    let changed = compared.changes.unwrap_or_default().iter();
-    let of_changes = changed.map(|change| change.severity).max();
-    let hint = match (expected, was_compared) {
-        (true, _) => Severity::Info,
-        (false, true) => of_changes.unwrap_or(Severity::Info),
-        (false, false) => of_changes.unwrap_or(Severity::Info).max(of_trigger),
-    };
+    let counting = compared.changes.unwrap_or_default().iter();
+    let of_changes = counting
+        .filter(|change| !(expected && can_make(trigger, change)))
+        .map(|change| change.severity)
+        .max();
+    let hint = of_changes.unwrap_or(Severity::Info).max(of_trigger);
     match worst {
-        Some(finding) if finding.severity >= hint => (finding.severity, finding.confidence),
+        Some(finding)
+            if finding.severity >= hint && (finding.severity > Severity::Info || !left_nothing) =>
+        {
+            (finding.severity, finding.confidence)
+        }
         // That something changed follows from the digests; that it is an attack does not.
-        _ if hint > Severity::Info => (hint, Confidence::Low),
+        _ if hint > Severity::Info || left_nothing => (hint, Confidence::Low),
         _ if compared.gaps > 0 || compared.changes.is_none() => (hint, Confidence::Low),
         _ => (hint, Confidence::High),
     }
 }
 
-/// `code (3 files), 1 environment name and the role were changed`.
-fn what(compared: &Compared<'_>, target: &Target) -> String {
-    let name = shown(&target.name, 64);
-    let files = compared.files.total();
-    let Some(changes) = compared.changes else {
-        return format!("{name} was touched and there is no record of it as it was");
+/// Whether the call that opened the case can have made this change. The record may be a day old, so
+/// that others may have made it all the same. Whoever asked did not say what it is about: anything.
+fn can_make(trigger: &Trigger, change: &Change) -> bool {
+    use ChangeKind as Kind;
+    let Trigger::CloudTrailEvent {
+        category,
+        event_name,
+        ..
+    } = trigger
+    else {
+        return true;
     };
-    let mut parts: Vec<String> = Vec::new();
-    let mut is_plural = false;
-    let files_told = match files {
+    let kind = change.kind;
+    // coldcase itself turns tracing on.
+    if kind == Kind::Tracing && change.severity == Severity::Info {
+        return false;
+    }
+    let of_configuration = matches!(
+        kind,
+        Kind::Layer
+            | Kind::Handler
+            | Kind::Runtime
+            | Kind::Image
+            | Kind::Environment
+            | Kind::Role
+            | Kind::DeadLetter
+            | Kind::Network
+            | Kind::FileSystem
+            | Kind::EncryptionKey
+            | Kind::Tracing
+            | Kind::Logging
+            | Kind::Limits
+            | Kind::RuntimeManagement
+            | Kind::Setting
+    );
+    match category {
+        Category::Code => {
+            matches!(kind, Kind::Function | Kind::Code | Kind::Runtime)
+                || (of_configuration && bare(event_name) == "CreateFunction")
+        }
+        Category::Configuration => of_configuration,
+        Category::Layer => matches!(kind, Kind::Layer | Kind::LayerPolicy),
+        Category::Permission => kind == Kind::ResourcePolicy,
+        Category::Trigger => matches!(
+            kind,
+            Kind::Mapping | Kind::FunctionUrl | Kind::AsyncCalls | Kind::Invoker
+        ),
+        Category::Alias => kind == Kind::Alias,
+        Category::Concurrency => matches!(kind, Kind::Concurrency | Kind::Recursion),
+        Category::CodeSigning => kind == Kind::CodeSigning,
+        Category::Role => matches!(
+            kind,
+            Kind::Role | Kind::RoleTrust | Kind::RolePolicy | Kind::RoleBoundary
+        ),
+        Category::Policy => matches!(kind, Kind::RolePolicy | Kind::RoleBoundary),
+        Category::Destruction => {
+            matches!(kind, Kind::Function | Kind::Version | Kind::Layer) && change.after.is_none()
+        }
+        Category::AntiForensics => matches!(kind, Kind::Logging | Kind::Invoker),
+    }
+}
+
+/// Whether files that differ can be the call's work where no change says of what part they are.
+const fn can_make_files(trigger: &Trigger) -> bool {
+    match trigger {
+        Trigger::CloudTrailEvent { category, .. } => matches!(category, Category::Code),
+        Trigger::Person { .. } => true,
+    }
+}
+
+/// Whether the function was compared and nothing that differs can be the work of the call.
+fn left_nothing(trigger: &Trigger, compared: &Compared<'_>) -> bool {
+    let (Trigger::CloudTrailEvent { .. }, Some(changes)) = (trigger, compared.changes) else {
+        return false;
+    };
+    let files = compared.files.total() > 0 && can_make_files(trigger);
+    !files && !changes.iter().any(|change| can_make(trigger, change))
+}
+
+/// `; since the record of the known good differ: code (3 files) and 1 layer`, first what the call can
+/// have made.
+fn what(trigger: &Trigger, compared: &Compared<'_>, target: &Target) -> String {
+    let name = shown(&target.name, 64);
+    let Some(changes) = compared.changes else {
+        return format!("; there is no record of {name} as it was known to be good");
+    };
+    let (own, others): (Vec<&Change>, Vec<&Change>) =
+        changes.iter().partition(|change| can_make(trigger, change));
+    let of = |kind| changes.iter().any(|change| change.kind == kind);
+    // Files of no part that is known to differ are told as code.
+    let stray = match compared.files.total() {
+        0 => 0,
+        _ if of(ChangeKind::Code) || of(ChangeKind::Layer) => 0,
+        files => files,
+    };
+    let told_with = if of(ChangeKind::Code) {
+        ChangeKind::Code
+    } else {
+        ChangeKind::Layer
+    };
+    let files = (told_with, compared.files.total());
+    let mine = can_make_files(trigger);
+    let own = parts(&own, files, if mine { stray } else { 0 });
+    let others = parts(&others, files, if mine { 0 } else { stray });
+    let is_event = matches!(trigger, Trigger::CloudTrailEvent { .. });
+    let mut told = match own {
+        Some((list, verb)) => format!("; since the record of the known good {verb}: {list}"),
+        None if is_event => {
+            " left no difference: undone since, or of a kind that a record does not hold".to_owned()
+        }
+        None => format!("; nothing about {name} differs from the record of the known good"),
+    };
+    if let Some((list, _)) = others {
+        told += &format!("; also different since the record: {list}");
+    }
+    told
+}
+
+/// `code (3 files), 1 environment name and the role`, with the verb; none where nothing differs.
+fn parts(
+    changes: &[&Change],
+    (told_with, files): (ChangeKind, usize),
+    stray: usize,
+) -> Option<(String, &'static str)> {
+    let in_files = |files: usize| match files {
         0 => String::new(),
         1 => " (1 file)".to_owned(),
         files => format!(" ({files} files)"),
     };
-    if files > 0 && !changes.iter().any(|change| change.kind == ChangeKind::Code) {
-        parts.push(format!("code{files_told}"));
+    let mut parts: Vec<String> = Vec::new();
+    let mut is_plural = false;
+    if stray > 0 {
+        parts.push(format!("code{}", in_files(stray)));
     }
     let mut kinds: Vec<ChangeKind> = changes.iter().map(|change| change.kind).collect();
     kinds.sort_unstable();
@@ -193,40 +319,41 @@ fn what(compared: &Compared<'_>, target: &Target) -> String {
             1 => format!("1 {what}"),
             count => format!("{count} {what}s"),
         };
-        parts.push(match kind {
-            ChangeKind::Code => format!("code{files_told}"),
+        let part = match kind {
             ChangeKind::Environment => plural("environment name"),
             ChangeKind::Layer => plural("layer"),
             ChangeKind::RolePolicy => plural("role permission"),
             kind => kind.words().to_owned(),
-        });
-        is_plural |= count > 1 || kind.words().ends_with('s');
+        };
+        let of_part = if *kind == told_with { files } else { 0 };
+        parts.push(format!("{part}{}", in_files(of_part)));
+        is_plural |= match kind {
+            ChangeKind::Environment | ChangeKind::Layer | ChangeKind::RolePolicy => count > 1,
+            kind => kind.words().ends_with('s'),
+        };
     }
     let others = telling.len().saturating_sub(room) + lesser.len();
-    match others {
-        0 => {}
-        1 if parts.is_empty() => {
-            parts.push(lesser.first().map_or("", |kind| kind.words()).to_owned())
+    match (others, lesser.first()) {
+        (0, _) => {}
+        (1, Some(kind)) if parts.is_empty() => {
+            is_plural |= kind.words().ends_with('s');
+            parts.push(kind.words().to_owned());
         }
-        1 => parts.push("1 lesser part".to_owned()),
-        others => parts.push(format!("{others} lesser parts")),
+        (1, _) => parts.push("1 lesser part".to_owned()),
+        (others, _) => {
+            is_plural = true;
+            parts.push(format!("{others} lesser parts"));
+        }
     }
-    let Some(last) = parts.pop() else {
-        return format!("nothing about {name} is different from how it was known to be good");
-    };
-    let verb = if parts.is_empty() && !is_plural && others < 2 {
-        "was"
-    } else {
-        "were"
-    };
-    let list = match parts.len() {
-        0 => last,
-        _ => format!("{} and {last}", parts.join(", ")),
-    };
-    format!("{list} {verb} changed")
+    let last = parts.pop()?;
+    if parts.is_empty() {
+        return Some((last, if is_plural { "differ" } else { "differs" }));
+    }
+    Some((format!("{} and {last}", parts.join(", ")), "differ"))
 }
 
-fn who(trigger: &Trigger, compared: &Compared<'_>, target: &Target) -> String {
+/// `UpdateFunctionCode by user/ci-deploy from 203.0.113.66`.
+fn head(trigger: &Trigger, target: &Target) -> String {
     let Trigger::CloudTrailEvent {
         principal,
         source_address,
@@ -234,21 +361,18 @@ fn who(trigger: &Trigger, compared: &Compared<'_>, target: &Target) -> String {
         ..
     } = trigger
     else {
-        return " (a person asked; no event names who did it)".to_owned();
+        return "a person asked, no event names who did it".to_owned();
     };
+    let event = shown(bare(event_name), 48);
     let by = match principal {
-        Some(principal) => format!(" by {}", short(principal, &target.account)),
-        None => " by somebody whom the record does not name".to_owned(),
+        Some(principal) => format!("by {}", short(principal, &target.account)),
+        None => "by somebody whom the record does not name".to_owned(),
     };
     let from = match source_address {
-        Some(address) => format!(" from {}", shown(address, 45)),
-        None => " from an unknown address".to_owned(),
+        Some(address) => format!("from {}", shown(address, 45)),
+        None => "from an unknown address".to_owned(),
     };
-    let with = match compared.changes {
-        None => format!(" with {}", shown(bare(event_name), 48)),
-        Some(_) => String::new(),
-    };
-    format!("{by}{from}{with}")
+    format!("{event} {by} {from}")
 }
 
 /// `UpdateFunctionCode20150331v2` as `UpdateFunctionCode`.

@@ -3,7 +3,7 @@
 use super::{Found, MOST};
 use crate::model::Place;
 use crate::piece::Piece;
-use crate::reading::Reading;
+use crate::reading::{NOT_ASKED, Reading};
 use evidence::{ArtifactKind, Outcome};
 use serde_json::Value;
 
@@ -152,7 +152,7 @@ pub(super) fn missing<T>(piece: &Piece, none: T) -> Reading<T> {
 pub(super) fn not_asked<T>((artifact, selector): Asked<'_>) -> Reading<T> {
     let which = selector.map(|selector| format!(" {selector}"));
     Reading::unknown(format!(
-        "{}{} was not asked for",
+        "{}{}{NOT_ASKED}",
         artifact.as_str(),
         which.unwrap_or_default()
     ))

@@ -74,6 +74,11 @@ impl Comparison {
 
     pub(super) fn note_gaps<T>(&mut self, subject: &str, before: &Reading<T>, after: &Reading<T>) {
         for (reading, is_before) in [(before, true), (after, false)] {
+            // A record holds less than a case, always. A case asks for all, so what it did not ask for
+            // is hidden: by another role, say, that came in between.
+            if is_before && reading.was_not_asked() {
+                continue;
+            }
             if let Some(why) = reading.why() {
                 self.gap(subject, is_before, why);
             }

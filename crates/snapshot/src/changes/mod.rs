@@ -164,7 +164,8 @@ pub fn changes(before: &Snapshot, after: &Snapshot) -> Vec<Change> {
     compared(before, after).changes()
 }
 
-/// What could not be compared, and why. With two equal snapshots: what is unknown of one.
+/// What could not be compared, and why. With two equal snapshots: what is unknown of one. What was
+/// never asked for before is no gap: a record of the known good holds less than a case.
 pub fn gaps(before: &Snapshot, after: &Snapshot) -> Vec<Gap> {
     compared(before, after).gaps()
 }
@@ -767,7 +768,10 @@ fn subscriptions(all: &mut Comparison, before: &Snapshot, after: &Snapshot) {
                 None => Reading::unknown("who else gets the lines could not be read"),
             },
             Some(None) => Reading::Known(BTreeMap::new()),
-            None => Reading::unknown("the log group could not be read"),
+            None => Reading::unknown(match snapshot.log_group.why() {
+                Some(why) if snapshot.log_group.was_not_asked() => why,
+                _ => "the log group could not be read",
+            }),
         }
     };
     all.maps(

@@ -38,6 +38,23 @@ fn the_attackers_changes_are_told_one_by_one() {
 }
 
 #[test]
+fn what_the_record_never_asked_for_is_no_gap_and_what_was_refused_is() {
+    let now = ordinary().snapshot();
+    let subjects = |why: &str| -> Vec<String> {
+        let mut record = ordinary().snapshot();
+        record.log_group = Reading::unknown(why);
+        let gaps = gaps(&record, &now).into_iter();
+        gaps.filter(|gap| gap.is_before)
+            .map(|gap| gap.subject)
+            .collect()
+    };
+    let refused = subjects("denied");
+    assert!(refused.contains(&"log group".to_owned()), "{refused:?}");
+    let not_asked = subjects("log-group /aws/lambda/billing was not asked for");
+    assert_eq!(not_asked.len() + 2, refused.len(), "{not_asked:?}");
+}
+
+#[test]
 fn a_changed_value_is_told_by_its_mark_only() {
     let now = ordinary().variable("TABLE", "another-secret");
     let found = changes(&ordinary().snapshot(), &now.snapshot());

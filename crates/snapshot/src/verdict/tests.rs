@@ -5,11 +5,20 @@ use evidence::{Category, is_hidden};
 use proptest::prelude::*;
 
 fn event(principal: Option<&str>, address: Option<&str>) -> Trigger {
+    call(
+        "UpdateFunctionCode20150331v2",
+        Category::Code,
+        principal,
+        address,
+    )
+}
+
+fn call(name: &str, category: Category, principal: Option<&str>, address: Option<&str>) -> Trigger {
     Trigger::CloudTrailEvent {
         event_id: "e-1".to_owned(),
-        event_name: "UpdateFunctionCode20150331v2".to_owned(),
+        event_name: name.to_owned(),
         occurred_at: "2026-01-02T03:04:05Z".parse().unwrap(),
-        category: Category::Code,
+        category,
         severity: Severity::High,
         technique: "T1648".to_owned(),
         principal: principal.map(str::to_owned),
@@ -83,8 +92,8 @@ fn what_by_whom_from_where_how_bad_how_sure() {
     );
     assert_eq!(
         verdict.line,
-        "code (3 files), 1 environment name and the role were changed by assumed-role/ci-deploy from \
-         203.0.113.66: critical, high confidence: Credentials are read and sent away (and 1 more finding)"
+        "UpdateFunctionCode by assumed-role/ci-deploy from 203.0.113.66; since the record of the known good \
+         differs: code (3 files); also different since the record: 1 environment name and the role: critical, high confidence: Credentials are read and sent away (and 1 more finding)"
     );
     assert_eq!(verdict.severity, Severity::Critical);
     assert_eq!(verdict.changed[0], "Code added");
@@ -95,12 +104,72 @@ fn what_by_whom_from_where_how_bad_how_sure() {
 }
 
 #[test]
-fn nothing_changed_is_said_and_names_nobody() {
-    let verdict = verdict(&deployer(), &billing(), &compared(&[], 0), &[], false);
+fn a_call_that_left_no_difference_is_still_told_and_at_most_medium() {
+    for (changes, more) in [
+        (vec![], ""),
+        (
+            vec![change(ChangeKind::Tracing, Severity::Info)],
+            "; also different since the record: tracing",
+        ),
+    ] {
+        let undone = verdict(&deployer(), &billing(), &compared(&changes, 0), &[], false);
+        assert_eq!(
+            undone.line,
+            format!(
+                "UpdateFunctionCode by assumed-role/ci-deploy from 203.0.113.66 left no difference: undone \
+                 since, or of a kind that a record does not hold{more}: medium, low confidence: nothing was found"
+            )
+        );
+        let expected = verdict(&deployer(), &billing(), &compared(&changes, 0), &[], true);
+        assert_eq!(
+            (expected.severity, expected.confidence),
+            (Severity::Info, Confidence::Low)
+        );
+    }
+}
+
+#[test]
+fn deleted_logs_keep_the_severity_of_the_call() {
+    let call = call("DeleteLogStream", Category::AntiForensics, None, None);
+    let found = verdict(&call, &billing(), &compared(&[], 0), &[], false);
+    assert_eq!(
+        (found.severity, found.confidence),
+        (Severity::High, Confidence::Low)
+    );
+    assert!(
+        found.line.starts_with("DeleteLogStream by "),
+        "{}",
+        found.line
+    );
+}
+
+#[test]
+fn nothing_different_is_said_to_the_person_who_asked() {
+    let person = Trigger::Person {
+        request_id: "q".to_owned(),
+        reason: "looks odd".to_owned(),
+        occurred_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+    };
+    let verdict = verdict(&person, &billing(), &compared(&[], 0), &[], false);
     assert_eq!(
         verdict.line,
-        "nothing about billing is different from how it was known to be good: info, high confidence: \
-         nothing was found"
+        "a person asked, no event names who did it; nothing about billing differs from the record of the \
+         known good: info, high confidence: nothing was found"
+    );
+}
+
+#[test]
+fn what_the_call_cannot_have_done_is_told_apart_and_is_not_expected() {
+    let changes = [
+        change(ChangeKind::Code, Severity::Medium),
+        change(ChangeKind::ResourcePolicy, Severity::Medium),
+    ];
+    let verdict = verdict(&deployer(), &billing(), &compared(&changes, 2), &[], true);
+    assert_eq!(
+        verdict.line,
+        "UpdateFunctionCode by assumed-role/ci-deploy from 203.0.113.66; since the record of the known good \
+         differs: code (2 files); also different since the record: who may call: medium, low confidence \
+         (expected of this deployer): nothing was found"
     );
 }
 
@@ -126,8 +195,8 @@ fn without_a_record_of_before_it_rests_on_findings_and_the_event() {
     let found = verdict(&deployer(), &billing(), &none, &findings, false);
     assert_eq!(
         found.line,
-        "billing was touched and there is no record of it as it was by assumed-role/ci-deploy from \
-         203.0.113.66 with UpdateFunctionCode: high, low confidence: A reverse shell"
+        "UpdateFunctionCode by assumed-role/ci-deploy from 203.0.113.66; there is no record of billing as it \
+         was known to be good: high, low confidence: A reverse shell"
     );
     assert_eq!(
         (found.severity, found.confidence),
@@ -155,15 +224,17 @@ fn an_expected_change_is_harmless_by_itself_and_a_finding_is_not() {
 #[test]
 fn somebody_of_another_account_is_told_with_it() {
     let changes = [change(ChangeKind::Handler, Severity::Medium)];
-    let foreign = event(
+    let foreign = call(
+        "UpdateFunctionConfiguration20150331v2",
+        Category::Configuration,
         Some("arn:aws:iam::999999999999:user/mallory"),
         Some("198.51.100.1"),
     );
     let verdict = verdict(&foreign, &billing(), &compared(&changes, 0), &[], false);
     assert_eq!(
         verdict.line,
-        "the handler was changed by user/mallory of account 999999999999 from 198.51.100.1: medium, \
-         low confidence: nothing was found"
+        "UpdateFunctionConfiguration by user/mallory of account 999999999999 from 198.51.100.1; since the \
+         record of the known good differs: the handler: medium, low confidence: nothing was found"
     );
 }
 

@@ -6,6 +6,7 @@
 
 use evidence::{Confidence, Finding, Proof, Severity, Target, shown};
 use function::is_like;
+use serde_json::Value;
 use std::net::IpAddr;
 use std::str::FromStr;
 use trail::Record;
@@ -28,6 +29,8 @@ pub struct Deployer {
 enum Place {
     /// A block of addresses.
     Block { network: IpAddr, bits: u32 },
+    /// A VPC endpoint.
+    Endpoint(String),
     /// A service of AWS that calls in the role's name: CloudTrail then names its host.
     Host(String),
 }
@@ -52,8 +55,18 @@ impl Deployer {
     fn unusual(&self, record: &Record, target: &Target) -> Vec<String> {
         let mut unusual = Vec::new();
         let address = record.source_address().unwrap_or_default();
-        if !self.places.iter().any(|place| place.holds(address)) {
-            let address = shown(address, 60);
+        // Through an interface endpoint the address is one of the caller's own network, and anybody can
+        // have a network of any addresses.
+        let endpoint = record.raw().get("vpcEndpointId").and_then(Value::as_str);
+        let holds = |place: &Place| match endpoint {
+            Some(endpoint) => place.is_endpoint(endpoint),
+            None => place.holds(address),
+        };
+        if !self.places.iter().any(holds) {
+            let through = endpoint
+                .map(|id| format!(" through {id}"))
+                .unwrap_or_default();
+            let address = shown(&format!("{address}{through}"), 100);
             unusual.push(format!("from {address}, where it does not work"));
         }
         let is_its = |pattern: &String| is_like(pattern, &target.name);
@@ -114,6 +127,9 @@ impl Place {
         if text.ends_with(".amazonaws.com") {
             return Some(Self::Host(text.to_owned()));
         }
+        if text.starts_with("vpce-") {
+            return Some(Self::Endpoint(text.to_owned()));
+        }
         let (network, bits) = match text.split_once('/') {
             Some((network, bits)) => (network, Some(bits.parse().ok()?)),
             None => (text, None),
@@ -124,9 +140,14 @@ impl Place {
         (bits <= longest).then_some(Self::Block { network, bits })
     }
 
+    fn is_endpoint(&self, id: &str) -> bool {
+        matches!(self, Self::Endpoint(endpoint) if endpoint == id)
+    }
+
     fn holds(&self, address: &str) -> bool {
         match self {
             Self::Host(host) => host == address,
+            Self::Endpoint(_) => false,
             Self::Block { network, bits } => match (network, address.parse()) {
                 (IpAddr::V4(network), Ok(IpAddr::V4(address))) => {
                     let differing = u32::from(*network) ^ u32::from(address);
@@ -209,7 +230,12 @@ mod tests {
     const SAYS: &str = "arn:aws:iam::111122223333:role/ci/pipeline|198.51.100.0/24, 2001:db8::/32,cloudformation.amazonaws.com|billing-*,orders";
 
     fn record(issuer: &str, address: &str) -> Record {
+        through(None, issuer, address)
+    }
+
+    fn through(endpoint: Option<&str>, issuer: &str, address: &str) -> Record {
         let record = json!({
+            "vpcEndpointId": endpoint,
             "eventVersion": "1.09", "eventSource": "lambda.amazonaws.com",
             "eventName": "UpdateFunctionCode20150331v2", "eventTime": "2026-01-02T03:04:05Z",
             "sourceIPAddress": address,
@@ -256,6 +282,24 @@ mod tests {
             let found = rule(SAYS, ROLE, address, function);
             assert_eq!(found.as_deref(), Some(UNEXPECTED), "{address} {function}");
         }
+    }
+
+    #[test]
+    fn an_address_in_a_network_of_anybodys_making_counts_for_nothing() {
+        let target = Target::aws(
+            "111122223333",
+            "eu-west-1",
+            ResourceKind::Function,
+            "orders",
+        );
+        let found = |places: &str, endpoint| {
+            let deployers = Deployer::all(&format!("{ROLE}|{places}|orders")).unwrap();
+            let record = through(Some(endpoint), ROLE, "198.51.100.7");
+            finding(&deployers, &record, &target).unwrap().rule
+        };
+        assert_eq!(found("198.51.100.0/24", "vpce-0a1b"), UNEXPECTED);
+        assert_eq!(found("198.51.100.0/24,vpce-0a1b", "vpce-0a1b"), EXPECTED);
+        assert_eq!(found("vpce-0a1b", "vpce-0a1c"), UNEXPECTED);
     }
 
     #[test]

@@ -279,8 +279,9 @@ impl Keeper {
     }
 }
 
-/// The pieces to record: what is denied now and was read before stays as it was read, and is named.
-/// A permission that is taken away must not take the memory away.
+/// The pieces to record: what is denied now and was read before, or came in part and was whole, stays
+/// as it was read, and is named. A permission that is taken away must not take the memory away, and
+/// neither must a call that was throttled half-way.
 fn kept(reading: &Reading, latest: Option<&Baseline>) -> (Vec<Piece>, Vec<NotRead>) {
     let mut not_read = Vec::new();
     let pieces = reading.pieces.iter().map(|piece| {
@@ -289,10 +290,7 @@ fn kept(reading: &Reading, latest: Option<&Baseline>) -> (Vec<Piece>, Vec<NotRea
             pieces.find(|known| known.request == piece.request)
         });
         match known {
-            Some(known)
-                if matches!(piece.result, Outcome::Denied { .. })
-                    && !matches!(known.result, Outcome::Denied { .. }) =>
-            {
+            Some(known) if knows_less(&piece.result, &known.result) => {
                 not_read.push(NotRead {
                     request: piece.request.clone(),
                     result: piece.result.clone(),
@@ -303,6 +301,15 @@ fn kept(reading: &Reading, latest: Option<&Baseline>) -> (Vec<Piece>, Vec<NotRea
         }
     });
     (pieces.collect(), not_read)
+}
+
+/// Whether what came of a request now says less than what came of it before.
+fn knows_less(now: &Outcome, before: &Outcome) -> bool {
+    match now {
+        Outcome::Denied { .. } => !matches!(before, Outcome::Denied { .. }),
+        Outcome::Partial { .. } => matches!(before, Outcome::Acquired),
+        _ => false,
+    }
 }
 
 fn denied(pieces: &[Piece]) -> bool {
@@ -385,6 +392,26 @@ mod tests {
         assert_eq!(not_read[0].request, Request::whole(ExecutionRole));
         let (pieces, not_read) = kept(&now, None);
         assert_eq!((pieces, not_read.len()), (now.pieces, 0));
+    }
+
+    #[test]
+    fn what_breaks_off_now_stays_as_it_was_known_whole() {
+        use ArtifactKind::{ExecutionRole, Versions};
+        let partial = || Outcome::Partial {
+            why: "throttled".to_owned(),
+        };
+        let known = record(vec![
+            piece(ExecutionRole, Outcome::Acquired),
+            piece(Versions, partial()),
+        ]);
+        let now = Reading {
+            pieces: vec![piece(ExecutionRole, partial()), piece(Versions, partial())],
+            findings: Vec::new(),
+        };
+        let (pieces, not_read) = kept(&now, Some(&known));
+        assert_eq!(pieces, known.pieces);
+        assert_eq!(not_read.len(), 1);
+        assert_eq!(not_read[0].request, Request::whole(ExecutionRole));
     }
 
     #[test]

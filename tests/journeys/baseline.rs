@@ -152,7 +152,11 @@ async fn objects(account: &Account) -> BTreeSet<(String, String)> {
 
 #[tokio::test]
 async fn a_sweep_records_every_function_and_a_second_one_writes_nothing() {
-    let account = Account::deployed(&["BaselineRequestsPerSecond=100", "Tracing=off"]);
+    let account = Account::deployed(&[
+        "BaselineRequestsPerSecond=100",
+        "BaselineExclude=none",
+        "Tracing=off",
+    ]);
     deployed(&account).await;
     // The stack's own functions were there when it was deployed.
     let own = records(&account, "coldcase-respond").await;

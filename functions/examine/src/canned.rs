@@ -28,6 +28,8 @@ pub(crate) struct Recording {
     pub(crate) written: Mutex<Vec<String>>,
     /// Keys whose content is answered as something else.
     pub(crate) altered: Mutex<Vec<(String, Bytes)>>,
+    /// What is in the keys that cannot be written.
+    pub(crate) refused: Mutex<Option<&'static str>>,
 }
 
 impl Recording {
@@ -46,6 +48,13 @@ impl Recording {
 #[async_trait]
 impl Vault for Recording {
     async fn put_once(&self, key: &str, bytes: Bytes, media: &str) -> Result<Receipt, VaultError> {
+        let refused = *self.refused.lock().unwrap();
+        if refused.is_some_and(|part| key.contains(part)) {
+            return Err(VaultError::TooLarge {
+                what: key.to_owned(),
+                limit_bytes: 0,
+            });
+        }
         self.written.lock().unwrap().push(key.to_owned());
         self.inner.put_once(key, bytes, media).await
     }
@@ -222,6 +231,11 @@ impl Draft {
             .exhibit(name, bytes, "jsonl.gz", "application/gzip")
             .await;
         self.record(request, vec![kept]);
+        self
+    }
+
+    pub(crate) fn find(mut self, finding: ::evidence::Finding) -> Self {
+        self.case.find(finding);
         self
     }
 

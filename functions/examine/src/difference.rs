@@ -11,8 +11,8 @@ use package::Difference;
 use serde::Serialize;
 use serde_json::{Value, json};
 use snapshot::{
-    Change, FileSummary, Gap, MarkKey, Piece, Snapshot, changes, changes_as_markdown, findings,
-    gaps,
+    Change, ChangeKind, FileSummary, Gap, MarkKey, Piece, Snapshot, changes, changes_as_markdown,
+    findings, gaps,
 };
 
 /// The function's configuration as it is in the case, judged, and compared if there is a record.
@@ -23,22 +23,46 @@ pub(crate) struct Settings {
     pub(crate) changes: Option<Vec<Change>>,
     /// What could not be compared.
     pub(crate) gaps: Vec<Gap>,
+    /// Whether tracing is on now and was not before, and coldcase did that itself: no change of anybody
+    /// else's, so none of `changes`.
+    pub(crate) tracing_is_ours: bool,
 }
 
 impl Settings {
-    /// Looks at a case's documents beside those of the record.
-    pub(crate) fn look(now: &[Piece], before: Option<&Record>, key: &MarkKey) -> Self {
+    /// Looks at a case's documents beside those of the record. `is_traced_by_us`: coldcase wrote down
+    /// that it turns tracing on for this function.
+    pub(crate) fn look(
+        now: &[Piece],
+        before: Option<&Record>,
+        key: &MarkKey,
+        is_traced_by_us: bool,
+    ) -> Self {
         let now = Snapshot::read(now, key);
         let before = before.map(|record| Snapshot::read(&record.baseline.pieces, key));
+        let mut changes = before.as_ref().map(|before| changes(before, &now));
+        let mut tracing_is_ours = false;
+        if let Some(changes) = changes.as_mut().filter(|_| is_traced_by_us) {
+            let all = changes.len();
+            changes.retain(|change| !is_tracing_on(change));
+            tracing_is_ours = changes.len() < all;
+        }
         Self {
             findings: findings(&now, before.as_ref()),
-            changes: before.as_ref().map(|before| changes(before, &now)),
+            changes,
+            tracing_is_ours,
             gaps: before
                 .as_ref()
                 .map(|before| gaps(before, &now))
                 .unwrap_or_default(),
         }
     }
+}
+
+/// What coldcase itself does to a function.
+fn is_tracing_on(change: &Change) -> bool {
+    change.kind == ChangeKind::Tracing
+        && change.before.as_deref() == Some("PassThrough")
+        && change.after.as_deref() == Some("Active")
 }
 
 /// Gives each package the one that was in its place when the function was recorded.
@@ -87,6 +111,7 @@ struct Document<'a> {
     recorded_at: Timestamp,
     changes: &'a [Change],
     gaps: &'a [Gap],
+    tracing_turned_on_by_coldcase: bool,
     parts: &'a [PartChange],
 }
 
@@ -106,6 +131,7 @@ pub(crate) async fn keep(
         recorded_at: record.baseline.recorded_at,
         changes,
         gaps: &settings.gaps,
+        tracing_turned_on_by_coldcase: settings.tracing_is_ours,
         parts,
     };
     let source = format!("coldcase: the case beside {}", record.key);
@@ -116,6 +142,11 @@ pub(crate) async fn keep(
         record.baseline.recorded_at,
         changes_as_markdown(changes, &settings.gaps)
     );
+    if settings.tracing_is_ours {
+        text.push_str(
+            "\nTracing is on and was not before: coldcase turned it on, so it does not count.\n",
+        );
+    }
     text.push_str(texts);
     exhibits
         .keep(

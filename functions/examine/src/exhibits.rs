@@ -5,6 +5,7 @@ use evidence::{CaseId, Exhibit, Sha256Digest, file_name, keys};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
+use serde_json::json;
 use std::io::Write as _;
 use std::sync::Arc;
 use vault::{Clock, SMALL_BYTES, Vault, VaultError};
@@ -16,11 +17,16 @@ const PART_BYTES: usize = 4 * 1024 * 1024;
 /// A third of the time that gzip's usual level takes, for a tenth more bytes.
 const COMPRESSION: Compression = Compression::new(3);
 
+/// How often the end of a package is written down.
+const TRIES: u32 = 3;
+
 /// The exhibits of one examination.
 pub(crate) struct Exhibits {
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) case: CaseId,
     pub(crate) pass: String,
+    /// Which run of the state machine asked.
+    pub(crate) execution: Option<String>,
     pub(crate) clock: Clock,
     /// What is kept so far.
     pub(crate) kept: Vec<Exhibit>,
@@ -29,8 +35,8 @@ pub(crate) struct Exhibits {
 }
 
 impl Exhibits {
-    /// Writes down that a package is about to be opened; whether an attempt before this one wrote that
-    /// too, and not that it came to the end of it.
+    /// Writes down that a package is about to be opened; whether an attempt of the same execution wrote
+    /// that before, and not that it came to the end of it.
     pub(crate) async fn opening(&self, sha256: Sha256Digest) -> Result<bool, VaultError> {
         let (begun, bytes) = self.note("opening", sha256);
         let (ended, _) = self.note("opened", sha256);
@@ -41,15 +47,23 @@ impl Exhibits {
         Ok(ended_it)
     }
 
-    /// Writes down that opening a package came to its end, whatever came of it.
-    pub(crate) async fn opened(&self, sha256: Sha256Digest) -> Result<(), VaultError> {
+    /// Writes down that opening a package came to its end, whatever came of it. Where that cannot be
+    /// written, the examination goes on: to fail here would tell the next attempt that the package is
+    /// deadly.
+    pub(crate) async fn opened(&self, sha256: Sha256Digest) {
         let (key, bytes) = self.note("opened", sha256);
-        self.vault.put_once(&key, bytes, JSON).await?;
-        Ok(())
+        for _ in 0..TRIES {
+            match self.vault.put_once(&key, bytes.clone(), JSON).await {
+                Ok(_) => return,
+                Err(error) => tracing::warn!(%error, key, "the end of a package is not noted"),
+            }
+        }
     }
 
     fn note(&self, what: &str, sha256: Sha256Digest) -> (String, Bytes) {
-        let bytes = Bytes::from(format!("{{\"{what}\":\"{sha256}\"}}"));
+        // The key carries the digest of this, so each execution has notes of its own.
+        let note = json!({ what: sha256, "execution": self.execution });
+        let bytes = Bytes::from(note.to_string());
         let digest = Sha256Digest::of(&bytes);
         let key = keys::examined(&self.case, &self.pass, what, &digest, "json");
         (key, bytes)

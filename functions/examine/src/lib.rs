@@ -73,7 +73,14 @@ pub struct Step {
     pub case_id: CaseId,
     /// After which pass: `sealed`, `first`, `second`, or one over a window that somebody named.
     pub pass: String,
+    /// Which run of the state machine asks. An attempt takes only what its own run wrote for a sign that
+    /// a package ended it: another run may be at the same package.
+    #[serde(default)]
+    pub execution: Option<String>,
 }
+
+/// The longest name of an execution, in characters; Step Functions has 80.
+const LONGEST_EXECUTION: usize = 256;
 
 /// Where the result is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -145,6 +152,12 @@ impl Step {
                 "that is no pass: take letters, digits, - and _, 64 of them at most".to_owned(),
             ));
         }
+        let execution = step.execution.as_deref().unwrap_or_default();
+        if execution.chars().count() > LONGEST_EXECUTION {
+            return Err(ExamineError::BadInput(format!(
+                "that is no execution's name: {LONGEST_EXECUTION} characters are the most"
+            )));
+        }
         Ok(step)
     }
 }
@@ -175,11 +188,15 @@ impl Examiner {
         let told = Pieces::of(vault, case.first()).await?;
         let baseline = baseline::before(vault, case.first()).await?;
         let key = baseline::mark_key(vault).await?;
-        let settings = difference::Settings::look(&told.pieces, baseline.as_ref().ok(), &key);
+        let intents = keys::tracing_intents(&case.first().target);
+        let is_traced_by_us = !vault.list(&intents, 1).await?.is_empty();
+        let record = baseline.as_ref().ok();
+        let settings = difference::Settings::look(&told.pieces, record, &key, is_traced_by_us);
         let mut exhibits = Exhibits {
             vault: Arc::clone(&self.vault),
             case: step.case_id.clone(),
             pass: step.pass.clone(),
+            execution: step.execution.clone(),
             clock: Arc::clone(&self.clock),
             kept: Vec::new(),
             left_out: Vec::new(),
@@ -260,8 +277,8 @@ impl Examiner {
             files: difference::files(&changed),
             gaps: settings.gaps.len() + not_compared.count(),
         };
-        findings.retain(|finding| !case.says(finding));
         let verdict = result::verdict(&case, &compared, &findings);
+        findings.retain(|finding| !case.says(finding));
         let outcome_word = outcome.as_str();
         result::write(vault, &answer.result, findings, verdict, exhibits, outcome).await?;
         tracing::info!(

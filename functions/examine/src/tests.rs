@@ -92,6 +92,7 @@ impl Bench {
         let step = Step {
             case_id: case.manifest().case_id.clone(),
             pass: pass.to_owned(),
+            execution: None,
         };
         let answer = self.examiner.take(&step, &attempt(600)).await.unwrap();
         // Nothing is left behind, whatever happened.
@@ -452,6 +453,7 @@ async fn what_there_was_no_time_for_is_told_and_done_by_a_later_pass() {
     let step = |pass: &str| Step {
         case_id: case.manifest().case_id.clone(),
         pass: pass.to_owned(),
+        execution: None,
     };
     let answer = bench
         .examiner
@@ -496,6 +498,7 @@ async fn a_package_that_ended_an_attempt_is_left_out_by_the_next_which_does_the_
         vault: Arc::clone(&bench.vault) as Arc<dyn Vault>,
         case: case.manifest().case_id.clone(),
         pass: "sealed".to_owned(),
+        execution: None,
         clock: Arc::clone(&bench.examiner.clock),
         kept: Vec::new(),
         left_out: Vec::new(),
@@ -508,6 +511,133 @@ async fn a_package_that_ended_an_attempt_is_left_out_by_the_next_which_does_the_
     assert!(
         matches!(&examination.outcome, Outcome::Partial { why } if why.contains("function-code.zip"))
     );
+}
+
+#[tokio::test]
+async fn what_another_execution_is_opening_is_not_taken_for_deadly() {
+    let bench = Bench::new();
+    let case = tampered(&bench.vault).await;
+    let package = case
+        .manifest()
+        .exhibits()
+        .find(|it| it.name == "function-code.zip");
+    let sha256 = package.unwrap().sha256;
+    let run = |execution: Option<&str>| Exhibits {
+        vault: Arc::clone(&bench.vault) as Arc<dyn Vault>,
+        case: case.manifest().case_id.clone(),
+        pass: "sealed".to_owned(),
+        execution: execution.map(str::to_owned),
+        clock: Arc::clone(&bench.examiner.clock),
+        kept: Vec::new(),
+        left_out: Vec::new(),
+    };
+    assert!(!run(Some("one")).opening(sha256).await.unwrap());
+    assert!(!run(Some("two")).opening(sha256).await.unwrap());
+    assert!(!run(None).opening(sha256).await.unwrap());
+    assert!(run(Some("one")).opening(sha256).await.unwrap());
+    run(Some("one")).opened(sha256).await;
+    assert!(!run(Some("one")).opening(sha256).await.unwrap());
+    assert!(run(Some("two")).opening(sha256).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_noted_ends_nothing() {
+    let bench = Bench::new();
+    let case = tampered(&bench.vault).await;
+    *bench.vault.refused.lock().unwrap() = Some("/opened.");
+    let examination = bench.take(&case, "sealed").await;
+    assert_eq!(examination.outcome, Outcome::Acquired);
+    assert!(names(&examination).contains(&"contents-function-code.zip-0001-sealed"));
+}
+
+#[test]
+fn a_step_names_its_execution_or_none_and_nothing_else() {
+    let id = "20260102T030405Z-x-0000000000000000";
+    let named = json!({"case_id": id, "pass": "first", "execution": "one_2"});
+    let step = Step::read(named).unwrap();
+    assert_eq!(step.execution.as_deref(), Some("one_2"));
+    let unnamed = json!({"case_id": id, "pass": "first"});
+    assert_eq!(Step::read(unnamed).unwrap().execution, None);
+    for bad in [
+        json!({"case_id": id, "pass": "first", "execution": "x".repeat(257)}),
+        json!({"case_id": id, "pass": "first", "more": 1}),
+    ] {
+        assert_eq!(Step::read(bad).unwrap_err().name(), "BadInput");
+    }
+    // What the state machine passes.
+    let machine = include_str!("../../../infra/investigation.asl.json");
+    assert!(machine.contains("'execution': $states.context.Execution.Name"));
+}
+
+#[tokio::test]
+async fn what_ended_an_earlier_examination_is_in_no_later_verdict() {
+    let bench = Bench::new();
+    let package = zip(&[("app.py", GOOD)]);
+    let settings = configuration("app.handler", ROLE);
+    let good = Some(package.as_slice());
+    let recorded_at = "2026-11-20T00:00:00Z";
+    baseline(&bench.vault, 1, recorded_at, settings.clone(), good).await;
+    let request = Request::whole(ArtifactKind::FunctionCode);
+    let call = "lambda:GetFunctionConfiguration";
+    let case = Draft::open(&bench.vault)
+        .package(request, "function-code.zip", &package)
+        .await
+        .reply(ArtifactKind::Configuration, call, settings)
+        .await
+        .seal("2026-11-23T03:15:10Z")
+        .await;
+    let of = |rule: &str| ::evidence::Finding {
+        rule: rule.to_owned(),
+        statement: "It ended.".to_owned(),
+        severity: Severity::High,
+        confidence: ::evidence::Confidence::Low,
+        technique: None,
+        advice: None,
+        proof: Vec::new(),
+    };
+    Draft::amend(&bench.vault, &case)
+        .find(of("examination-failed"))
+        .find(of("examination-unfit"))
+        .find(of("package-ends-examination"))
+        .seal("2026-11-23T05:00:00Z")
+        .await;
+    let verdict = bench.take(&case, "first").await.verdict;
+    assert_eq!(verdict.severity, Severity::Info, "{verdict:?}");
+}
+
+#[tokio::test]
+async fn tracing_that_coldcase_turned_on_is_no_change_of_the_attackers() {
+    for is_ours in [false, true] {
+        let bench = Bench::new();
+        let traced = |mode: &str| {
+            let mut settings = configuration("app.handler", ROLE);
+            settings["TracingConfig"] = json!({"Mode": mode});
+            settings
+        };
+        let before = traced("PassThrough");
+        baseline(&bench.vault, 1, "2026-11-20T00:00:00Z", before, None).await;
+        if is_ours {
+            let intent = keys::tracing_intent(&canned::billing(), "revision-1");
+            let bytes = Bytes::from_static(b"{}");
+            let json = "application/json";
+            bench.vault.put_once(&intent, bytes, json).await.unwrap();
+        }
+        let call = "lambda:GetFunctionConfiguration";
+        let case = Draft::open(&bench.vault)
+            .reply(ArtifactKind::Configuration, call, traced("Active"))
+            .await
+            .seal("2026-11-23T03:15:10Z")
+            .await;
+        let examination = bench.take(&case, "sealed").await;
+        let changed = &examination.verdict.changed;
+        let told = changed.iter().any(|change| change.contains("tracing"));
+        assert_eq!(told, !is_ours, "{changed:?}");
+        let text = bench.text_of(&examination, "difference-sealed", ".md");
+        assert_eq!(text.await.contains("coldcase turned it on"), is_ours);
+        let json = bench.text_of(&examination, "changes-sealed", ".json").await;
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["tracing_turned_on_by_coldcase"], is_ours);
+    }
 }
 
 #[tokio::test]
@@ -605,6 +735,7 @@ async fn an_unknown_case_and_a_hostile_pass_are_refused() {
     let step = Step {
         case_id: "20260102T030405Z-x-0000000000000000".parse().unwrap(),
         pass: "sealed".to_owned(),
+        execution: None,
     };
     let error = bench.examiner.take(&step, &attempt(60)).await.unwrap_err();
     assert_eq!(error.name(), "NoCase");

@@ -52,7 +52,7 @@ impl Investigator {
         let addendum = match earlier.iter().find(|one| is_ours(one.manifest())) {
             Some(addendum) => addendum.clone(),
             None => {
-                let draft = self.draft(&case, asked).await?;
+                let draft = self.draft(&case, &earlier, asked).await?;
                 let draw = |last: &SealedCase| {
                     let mut addendum = last.amend(self.identity(attempt), (self.clock)());
                     addendum.record(draft.acquisition.clone());
@@ -107,7 +107,12 @@ impl Investigator {
     }
 
     /// What the examination came to: its result if it fits, else that it does not.
-    async fn draft(&self, case: &SealedCase, asked: &ToSeal) -> Result<Draft, InvestigateError> {
+    async fn draft(
+        &self,
+        case: &SealedCase,
+        earlier: &[SealedCase],
+        asked: &ToSeal,
+    ) -> Result<Draft, InvestigateError> {
         let pass = asked.examination.as_str();
         let key = keys::examination(&asked.case_id, pass);
         let bytes = match self.vault.get(&key).await {
@@ -150,6 +155,7 @@ impl Investigator {
                 let mut acquisition = acquisition(case, pass, outcome);
                 acquisition.exhibits = exhibits;
                 acquisition.exhibits.push(itself);
+                let verdict = examined::held_to(verdict, case, earlier, &findings);
                 Ok(Draft {
                     acquisition,
                     findings,
@@ -190,9 +196,9 @@ fn acquisition(case: &SealedCase, pass: &str, result: Outcome) -> Acquisition {
 }
 
 /// The examining function died, or ran out of memory or time.
-const FAILED: &str = "examination-failed";
+pub(crate) const FAILED: &str = "examination-failed";
 /// It came to a result that it cannot have come to by itself.
-const UNFIT: &str = "examination-unfit";
+pub(crate) const UNFIT: &str = "examination-unfit";
 
 /// An examination without a result is a finding: packages are made to bring about exactly that.
 fn failed(case: &SealedCase, pass: &str, rule: &str, why: &str) -> Draft {

@@ -4,9 +4,10 @@
 //! Sizes and counts are bounded, texts are escaped, keys have to lie in the examination's own folder,
 //! and digests are what the bytes in the vault really have. What does not fit is no result.
 
+use crate::examination::{FAILED, UNFIT};
 use evidence::{
-    CaseId, Examination, Exhibit, Finding, Outcome, Proof, Sha256Digest, Verdict, file_name, keys,
-    shown,
+    CaseId, CustodyAction, Examination, Exhibit, Finding, Manifest, Outcome, Proof, SealedCase,
+    Severity, Sha256Digest, Trigger, Verdict, file_name, keys, shown,
 };
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -213,6 +214,74 @@ fn verdict(written: Verdict) -> Verdict {
         from: written.from.map(|from| shown(&from, 100)),
         ..written
     }
+}
+
+/// The rule of the finding that marks a trusted deployer's change, made when the case was opened.
+const EXPECTED: &str = "expected-change";
+/// A package ended an earlier examination, which a later one may have got over.
+const ENDS: &str = "package-ends-examination";
+
+/// A verdict as far as the case bears it out. Who did it and from where is the sealed trigger's word, a
+/// change is expected only if the case says so, and nothing is milder than what is known of it.
+pub(crate) fn held_to(
+    written: Verdict,
+    case: &SealedCase,
+    earlier: &[SealedCase],
+    findings: &[Finding],
+) -> Verdict {
+    let manifests = || {
+        let addenda = earlier.iter().map(SealedCase::manifest);
+        std::iter::once(case.manifest()).chain(addenda)
+    };
+    // An earlier examination may have been taken over as well: it cannot vouch for this one.
+    let own = manifests().filter(|manifest| !is_examination(manifest));
+    let mut own = own.flat_map(|manifest| &manifest.findings);
+    let expected = written.expected && own.any(|finding| finding.rule == EXPECTED);
+    let known = manifests()
+        .flat_map(|manifest| &manifest.findings)
+        .filter(|finding| {
+            !expected
+                && finding.severity >= Severity::High
+                && ![FAILED, UNFIT, ENDS].contains(&finding.rule.as_str())
+        });
+    let worst = findings.iter().chain(known).map(|finding| finding.severity);
+    let severity = worst.fold(written.severity, Severity::max);
+    let (by, from) = match &case.manifest().trigger {
+        Trigger::CloudTrailEvent {
+            principal,
+            source_address,
+            ..
+        } => (principal.as_deref(), source_address.as_deref()),
+        Trigger::Person { .. } => (None, None),
+    };
+    let mut amiss = Vec::new();
+    if severity > written.severity {
+        amiss.push(format!(
+            "findings of the case are {}",
+            function::word(severity)
+        ));
+    }
+    if written.expected && !expected {
+        amiss.push("the case does not say that the change was expected".to_owned());
+    }
+    // The sentence says otherwise; the reader is told before it.
+    let line = match amiss.is_empty() {
+        true => written.line,
+        false => format!("({}) {}", amiss.join("; "), written.line),
+    };
+    Verdict {
+        line: shown(&line, 600),
+        severity,
+        by: by.map(|by| shown(by, 300)),
+        from: from.map(|from| shown(from, 200)),
+        expected,
+        ..written
+    }
+}
+
+fn is_examination(manifest: &Manifest) -> bool {
+    let mut actions = manifest.custody.iter().map(|entry| &entry.action);
+    actions.any(|action| matches!(action, CustodyAction::Examined { .. }))
 }
 
 /// The outcome, with what is left out here told as well.

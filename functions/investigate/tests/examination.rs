@@ -7,7 +7,7 @@ use collectors::aws::Regions;
 use evidence::{
     Acquisition, ArtifactKind, CaseId, Category, CustodyAction, Finding, Manifest, OpenCase,
     Outcome, Request, ResourceKind, Responder, SealedCase, Severity, Sha256Digest, Target, Trigger,
-    keys,
+    Verdict, keys,
 };
 use function::Attempt;
 use investigate::{InvestigateError, Investigator, Order, Progress, Settings};
@@ -27,6 +27,11 @@ struct Desk {
 
 impl Desk {
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With a case that has these findings from the beginning.
+    async fn with(findings: &[Value]) -> Self {
         let vault = Arc::new(MemoryVault::new());
         let signer = Arc::new(LocalSigner::ephemeral().unwrap());
         let target = Target::aws(
@@ -42,10 +47,13 @@ impl Desk {
             severity: Severity::High,
             technique: "T1648".to_owned(),
             category: Category::Code,
-            principal: None,
-            source_address: None,
+            principal: Some("arn:aws:iam::111122223333:user/eve".to_owned()),
+            source_address: Some("203.0.113.7".to_owned()),
         };
-        let case = OpenCase::open(trigger, target, responder(), at());
+        let mut case = OpenCase::open(trigger, target, responder(), at());
+        for finding in findings {
+            case.find(serde_json::from_value(finding.clone()).unwrap());
+        }
         let id = case.id().clone();
         let case = vault::seal(&*vault, &*signer, case.draft(at()).unwrap()).await;
         let mut tracing = case.unwrap().amend(responder(), at());
@@ -262,7 +270,7 @@ async fn a_verdict_is_told_again_only_where_it_is_worse_or_something_urgent_is_n
     );
     assert_eq!(
         tell("second", "medium", &[medium.clone(), high.clone()]).await,
-        said("medium")
+        said("high")
     );
     assert_eq!(
         tell("first-0a1b", "medium", std::slice::from_ref(&high)).await,
@@ -276,6 +284,100 @@ async fn a_verdict_is_told_again_only_where_it_is_worse_or_something_urgent_is_n
     assert_eq!(desk.seal("sealed").await.0.notice, None);
     assert!(desk.seal("second-0a1b").await.0.notice.is_some());
     desk.is_sound().await;
+}
+
+/// What an examination says, held to what the case knows.
+async fn sealed_verdict(desk: &Desk, pass: &str, written: &Value) -> Verdict {
+    desk.write(pass, written).await;
+    desk.seal(pass).await.1.verdict.unwrap()
+}
+
+#[tokio::test]
+async fn a_change_is_expected_only_if_the_case_said_so_before_it_was_examined() {
+    let mark = finding("expected-change", "info", "ci-deploy deployed billing.");
+    let mut written = result("fine", "info", std::slice::from_ref(&mark), &[]);
+    written["verdict"]["expected"] = json!(true);
+    let desk = Desk::new().await;
+    // Neither by its own word nor by that of the examination before.
+    for pass in ["sealed", "first"] {
+        let verdict = sealed_verdict(&desk, pass, &written).await;
+        assert!(!verdict.expected, "{pass}");
+        assert!(verdict.line.contains("does not say"), "{}", verdict.line);
+    }
+    let desk = Desk::with(&[mark]).await;
+    let verdict = sealed_verdict(&desk, "sealed", &written).await;
+    assert!(verdict.expected);
+    assert_eq!(verdict.line, "fine");
+    // The case says so, the examination does not: the milder word is not put into its mouth.
+    written["verdict"]["expected"] = json!(false);
+    assert!(!sealed_verdict(&desk, "first", &written).await.expected);
+    desk.is_sound().await;
+}
+
+#[tokio::test]
+async fn a_verdict_is_no_milder_than_what_is_known() {
+    let low = finding("noise", "low", "Odd.");
+    let medium = finding("odd-handler", "medium", "The handler moved.");
+    let high = finding("opened-to-all", "high", "Anybody may call billing.");
+    let critical = finding("reverse-shell", "critical", "app.py opens a shell.");
+    let desk = Desk::with(std::slice::from_ref(&medium)).await;
+    let low_result = |findings: &[Value]| result("fine", "info", findings, &[]);
+    let severity = async |desk: &Desk, pass: &str, written: Value| {
+        sealed_verdict(desk, pass, &written).await.severity
+    };
+    // What the case knew, below high, is for the examination to judge.
+    let first = severity(&desk, "a", low_result(&[])).await;
+    assert_eq!(first, Severity::Info);
+    let with_its_own = severity(&desk, "b", low_result(&[low, high.clone()])).await;
+    assert_eq!(with_its_own, Severity::High);
+    // What an earlier examination found stays found.
+    let later = severity(&desk, "c", low_result(&[])).await;
+    assert_eq!(later, Severity::High);
+    // Never lowered.
+    let worse = severity(&desk, "d", result("bad", "critical", &[], &[])).await;
+    assert_eq!(worse, Severity::Critical);
+    desk.is_sound().await;
+
+    let mark = finding("expected-change", "info", "ci-deploy deployed billing.");
+    let desk = Desk::with(&[mark, high]).await;
+    let mut expected = low_result(&[]);
+    expected["verdict"]["expected"] = json!(true);
+    assert_eq!(severity(&desk, "a", expected.clone()).await, Severity::Info);
+    // What comes with it counts all the same.
+    expected["findings"] = json!([critical]);
+    assert_eq!(severity(&desk, "b", expected).await, Severity::Critical);
+}
+
+#[tokio::test]
+async fn an_examination_that_died_does_not_weigh_on_a_later_one() {
+    let desk = Desk::new().await;
+    let died = json!({"case_id": desk.id, "examination": "sealed", "failure": "Runtime.ExitError"});
+    desk.ask(died).await.unwrap();
+    let verdict = sealed_verdict(&desk, "first", &result("fine", "info", &[], &[])).await;
+    assert_eq!(verdict.severity, Severity::Info);
+    assert_eq!(verdict.line, "fine");
+}
+
+#[tokio::test]
+async fn who_did_it_is_what_the_trigger_says() {
+    let desk = Desk::new().await;
+    let mut written = result("changed", "info", &[], &[]);
+    for (pass, by, from) in [
+        (
+            "a",
+            json!("arn:aws:iam::111122223333:user/bob"),
+            json!("192.0.2.1"),
+        ),
+        ("b", json!("user/eve"), json!("203")),
+        ("c", Value::Null, Value::Null),
+    ] {
+        written["verdict"]["by"] = by;
+        written["verdict"]["from"] = from;
+        let verdict = sealed_verdict(&desk, pass, &written).await;
+        let eve = "arn:aws:iam::111122223333:user/eve";
+        assert_eq!(verdict.by.as_deref(), Some(eve));
+        assert_eq!(verdict.from.as_deref(), Some("203.0.113.7"));
+    }
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ async fn drawn(vault: &Arc<Recording>, sealed: &SealedCase) -> (Vec<Entry>, Draw
         vault: Arc::clone(vault) as Arc<dyn Vault>,
         case: sealed.manifest().case_id.clone(),
         pass: "first".to_owned(),
+        execution: None,
         clock: Arc::new(|| at("2026-11-23T06:00:00Z")),
         kept: Vec::new(),
         left_out: Vec::new(),

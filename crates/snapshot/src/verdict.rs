@@ -1,4 +1,4 @@
-//! One line for the person who is woken: what changed, by whom, from where, how bad, how sure.
+//! One line for the person who is woken: which call, by whom, from where, what differs, how bad, how sure.
 
 use crate::changes::{Change, ChangeKind};
 use evidence::{

@@ -602,7 +602,8 @@ async fn what_ended_an_earlier_examination_is_in_no_later_verdict() {
         .seal("2026-11-23T05:00:00Z")
         .await;
     let verdict = bench.take(&case, "first").await.verdict;
-    assert_eq!(verdict.severity, Severity::Info, "{verdict:?}");
+    assert!(verdict.severity < Severity::High, "{verdict:?}");
+    assert!(!verdict.line.contains("It ended"), "{verdict:?}");
 }
 
 #[tokio::test]

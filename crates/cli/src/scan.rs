@@ -28,7 +28,7 @@ use std::process::ExitCode;
 #[command(after_help = "\
 Examples:
   coldcase scan function.zip
-  coldcase scan function.zip --against last-week.zip | jq -r '.difference.texts[].unified'
+  coldcase scan function.zip --against last-week.zip | jq -r '.difference.texts[].unified' | cat -v
   coldcase scan build/ --runtime python3.13 --expected expected.json
   coldcase scan layer.zip --layer --rules my-rules/ --advisories osv/ --sbom layer.cdx.json
   coldcase scan function.zip | jq -r '.findings[] | [.severity, .rule, .path, .line] | @tsv'")]
@@ -130,6 +130,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         runtime: args.runtime.clone(),
         handler: args.handler.clone(),
     };
+    // Opened before it is digested: of what is no file nor folder there is no end.
+    let mut source = Source::open(&args.package)?;
     let subject = Subject {
         part: &part.name,
         arn: args.arn.as_deref(),
@@ -140,7 +142,6 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         advisories: &advisories,
         expected: expected.as_ref(),
     };
-    let mut source = Source::open(&args.package)?;
     let judge = signatures
         .as_ref()
         .map(|signatures| Box::new(Matching::new(signatures, &part.name)) as Box<dyn Judge>);

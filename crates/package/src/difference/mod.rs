@@ -157,7 +157,11 @@ impl FileFacts {
     }
 
     fn is_text(&self) -> bool {
-        matches!(self.kind, Kind::Text | Kind::Script | Kind::Empty)
+        // Data too: one control character in a text makes it that. What is held is UTF-8.
+        matches!(
+            self.kind,
+            Kind::Text | Kind::Script | Kind::Empty | Kind::Data
+        )
     }
 }
 

@@ -1,5 +1,6 @@
 //! A handler that answers with the credentials that the function runs with.
 
+use super::credentials_sent_away::KEEPS;
 use super::flow;
 use super::pattern::Pattern;
 use super::{Hit, Over, Rule, Scene};
@@ -15,15 +16,23 @@ pub(super) static RULE: Rule = Rule {
             "AWS_SECRET_ACCESS_KEY",
             "AWS_SESSION_TOKEN",
             "get_frozen_credentials",
+            "environ",
+            "process.env",
         ],
-        &["return", "callback("],
+        &["return", "callback(", "=>"],
     ),
     look,
 };
 
 static CREDENTIAL: Pattern =
     Pattern::new("AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|get_frozen_credentials");
-static ANSWER: Pattern = Pattern::new(r"\breturn\b[ \t]*|\bcallback\s*\(");
+/// The whole environment, written out.
+static ENVIRONMENT: Pattern = Pattern::new(
+    r"\b(?:dict|str|repr|dumps)\(\s*(?:dict\(\s*)?(?:os\.)?environ\s*[,)]|\{\s*\*\*\s*os\.environ\s*\}|JSON\.stringify\(\s*process\.env\s*[,)]|/proc/self/environ",
+);
+/// An environment for another program.
+static FOR_A_CHILD: Pattern = Pattern::new(r"\benv\s*[=:]|(?i:scrub|redact|sanitiz)");
+static ANSWER: Pattern = Pattern::new(r"\breturn\b[ \t]*|\bcallback\s*\(|=>\s*\(");
 /// Where a function begins, with its name.
 static FUNCTION: Pattern = Pattern::new(
     r"\bdef\s+\w{1,80}\s*\(|\b(?:module\.)?exports\.\w{1,80}\s*=|\bexport\s+(?:async\s+)?(?:const|let|function)\s+\w{1,80}|\bfunction\s+\w{1,80}\s*\(|\b(?:const|let|var)\s+\w{1,80}\s*=\s*(?:async\s*)?(?:function\b|\([^()\n]{0,200}\)\s*=>)",
@@ -44,7 +53,10 @@ fn look(scene: &Scene<'_>, hits: &mut Vec<Hit>) {
             return None;
         }
         let said = answer.end..end_of(bytes, answer.end);
-        flow::origin(scene, &said, &CREDENTIAL, 1).map(|_| answer.start..said.end)
+        let text = bytes.get(said.clone()).unwrap_or_default();
+        (flow::origin_unless(scene, &said, &CREDENTIAL, 1, &KEEPS).is_some()
+            || ENVIRONMENT.is_in(text) && !FOR_A_CHILD.is_in(text))
+        .then_some(answer.start..said.end)
     });
     if let Some(place) = handed {
         hits.push(

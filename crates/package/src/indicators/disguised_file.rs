@@ -44,6 +44,10 @@ fn look(scene: &Scene<'_>, hits: &mut Vec<Hit>) {
             Confidence::High,
             format!("{} is named .{extension} and is {what}", scene.path()),
         )
-        .if_owned(Severity::Info),
+        .if_owned(if scene.file.kind == Kind::Elf {
+            Severity::Medium
+        } else {
+            Severity::Info
+        }),
     );
 }

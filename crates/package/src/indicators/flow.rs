@@ -73,6 +73,27 @@ pub(super) fn origin(
     wanted: &Pattern,
     steps: usize,
 ) -> Option<Range<usize>> {
+    follow(scene, place, wanted, steps, None)
+}
+
+/// As [`origin`], but not through a value in which `end` stands.
+pub(super) fn origin_unless(
+    scene: &Scene<'_>,
+    place: &Range<usize>,
+    wanted: &Pattern,
+    steps: usize,
+    end: &Pattern,
+) -> Option<Range<usize>> {
+    follow(scene, place, wanted, steps, Some(end))
+}
+
+fn follow(
+    scene: &Scene<'_>,
+    place: &Range<usize>,
+    wanted: &Pattern,
+    steps: usize,
+    end: Option<&Pattern>,
+) -> Option<Range<usize>> {
     let bytes = scene.bytes;
     scene.budget.spend(place.len());
     let expression = bytes.get(place.clone())?;
@@ -85,7 +106,14 @@ pub(super) fn origin(
     names(expression)
         .into_iter()
         .filter_map(|name| assigned(scene, name, place.start))
-        .find_map(|value| origin(scene, &value, wanted, steps - 1))
+        .filter(|value| {
+            end.is_none_or(|end| {
+                bytes
+                    .get(value.clone())
+                    .is_none_or(|value| !end.is_in(value))
+            })
+        })
+        .find_map(|value| follow(scene, &value, wanted, steps - 1, end))
 }
 
 /// The first names in an expression, words in quotes left out.

@@ -320,7 +320,11 @@ impl Indicators {
             }
         }
         if partly_read > 0 {
-            findings.push(about_the_part(
+            // Padding a source is a way to keep its end from being read.
+            let is_owned = first_partly_read
+                .as_deref()
+                .is_some_and(|path| ownership.owns(path));
+            let mut finding = about_the_part(
                 &part,
                 "indicators-partly-read",
                 format!(
@@ -328,7 +332,11 @@ impl Indicators {
                     SOURCE_BYTES >> 20
                 ),
                 first_partly_read,
-            ));
+            );
+            if !is_owned {
+                finding.severity = Severity::Medium;
+            }
+            findings.push(finding);
         }
         if self.words.is_none() {
             findings.push(about_the_part(

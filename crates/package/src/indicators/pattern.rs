@@ -43,6 +43,17 @@ impl Pattern {
             .map(|group| group.as_bytes())
     }
 
+    /// What the first of its groups that holds something holds, where it first stands.
+    pub(super) fn any_group<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let found = self.regex()?.captures(bytes)?;
+        found
+            .iter()
+            .skip(1)
+            .flatten()
+            .next()
+            .map(|it| it.as_bytes())
+    }
+
     pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
         self.regex().is_some_and(|regex| regex.is_match(bytes))
     }

@@ -56,7 +56,10 @@ fn look(scene: &Scene<'_>, hits: &mut Vec<Hit>) {
                 ),
             ),
         };
-        hits.push(hit.if_owned(if is_on_the_path(&scene.file.path) {
+        // A list that claims it was written by whoever packed it.
+        hits.push(hit.if_owned(if CONNECTS.is_in(scene.bytes) {
+            Severity::Medium
+        } else if is_on_the_path(&scene.file.path) {
             Severity::Low
         } else {
             Severity::Info
@@ -80,7 +83,17 @@ fn look(scene: &Scene<'_>, hits: &mut Vec<Hit>) {
             Confidence::Medium,
             format!("{} runs code whenever Python starts", scene.path()),
         )
-        .if_owned(Severity::Info)
+        .if_owned(
+            if scene
+                .bytes
+                .get(place.clone())
+                .is_some_and(|line| CONNECTS.is_in(line))
+            {
+                Severity::Medium
+            } else {
+                Severity::Info
+            },
+        )
         .at(scene, &place),
     );
 }

@@ -2,6 +2,7 @@
 
 use super::downloaded_code_run::RUNS;
 use super::flow::Budget;
+use super::pattern::Pattern;
 use super::{Part, SOURCE_BYTES};
 use crate::{Content, File, Kind};
 use evidence::shown;
@@ -93,7 +94,46 @@ impl<'a> Scene<'a> {
 /// without what looks like a secret (access keys, passwords, long encoded runs, queries of addresses).
 pub fn excerpt(bytes: &[u8]) -> String {
     let bytes = bytes.get(..600).unwrap_or(bytes);
-    shown(&without_secrets(&String::from_utf8_lossy(bytes)), 160)
+    let masked = masked(bytes);
+    shown(&without_secrets(&String::from_utf8_lossy(&masked)), 160)
+}
+
+/// What is a secret by what stands before it or by its form: the groups are kept.
+static SECRETS: Pattern = Pattern::new(
+    r#"(://[^/\s:@"'`]{0,80}:)[^\s"'`@]{1,200}@|(\b(?:Basic|Bearer)\s+)[A-Za-z0-9+/=._~\-]{6,}|((?i:passw\w{0,8}|secret\w{0,8}|token|api_?key|auth)["']?\s{0,3}[:=]\s{0,3}["'`])[^"'`\n]{3,}|\b([sr]k_live_)\w+|\b(SG\.)[\w\-.]{10,}|(hooks\.slack\.com/services/)[\w/]+|(/bot)\d{6,}:[\w\-]{20,}"#,
+);
+
+/// Without what is a secret by its surroundings, and without AWS' secret keys.
+fn masked(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    for place in SECRETS.all(bytes, 100) {
+        let found = bytes.get(place.clone()).unwrap_or_default();
+        out.extend_from_slice(bytes.get(at..place.start).unwrap_or_default());
+        out.extend_from_slice(SECRETS.any_group(found).unwrap_or_default());
+        out.extend_from_slice("…".as_bytes());
+        if found.ends_with(b"@") {
+            out.push(b'@');
+        }
+        at = place.end;
+    }
+    out.extend_from_slice(bytes.get(at..).unwrap_or_default());
+    let is_of_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+');
+    let mut start = 0;
+    while start < out.len() {
+        let rest = out.get(start..).unwrap_or_default();
+        let length = rest.iter().take_while(|byte| is_of_key(byte)).count();
+        let run = rest.get(..length).unwrap_or_default();
+        if length == 40
+            && run.iter().any(u8::is_ascii_digit)
+            && run.iter().any(u8::is_ascii_uppercase)
+            && run.iter().any(u8::is_ascii_lowercase)
+        {
+            out.splice(start + 4..start + 40, "…(40 characters)".bytes());
+        }
+        start += length.max(1);
+    }
+    out
 }
 
 fn language(name: &str, kind: Kind, bytes: &[u8]) -> Language {
@@ -220,7 +260,25 @@ fn looks_like_a_path(run: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::without_secrets;
+    use super::{excerpt, without_secrets};
+
+    #[test]
+    fn secrets_are_told_by_what_stands_before_them_and_by_form() {
+        for (text, secret) in [
+            ("k = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzzKEY'", "K7MDENG"),
+            ("https://admin:hunter2!@example.com/x", "hunter2"),
+            ("postgres://u:p4ss.word@db.example/x", "p4ss"),
+            ("'Basic YWRtaW46aHVudGVyMg=='", "YWRtaW4"),
+            ("password = \"S3cretPass!\"", "S3cret"),
+            ("{'api_key': 'abc123!'}", "abc123"),
+            ("'SG.abcdefghijklmnopqrstuv.abcdefghij'", "abcdefghij"),
+            ("https://hooks.slack.com/services/T0A/B0A/abcd", "T0A"),
+        ] {
+            let written = excerpt(text.as_bytes());
+            assert!(!written.contains(secret), "{written}");
+        }
+        assert_eq!(excerpt(b"post(url, token=token)"), "post(url, token=token)");
+    }
 
     #[test]
     fn an_excerpt_shows_no_key_no_password_and_no_signature() {

@@ -7,7 +7,7 @@ use aws_sdk_lambda::types::{Environment, LayerVersionContentInput};
 use aws_sdk_sqs::types::QueueAttributeName;
 use coldcase_tests::{Account, Victim, package, unique};
 use evidence::ArtifactKind;
-use serde_json::json;
+use serde_json::{Value, json};
 use vault::Vault as _;
 
 /// In the environment, in no other form than this.
@@ -72,7 +72,7 @@ async fn keeper_of_secrets(account: &Account) -> Victim {
 }
 
 #[tokio::test]
-async fn a_secret_is_in_the_configuration_exhibits_and_nowhere_else_and_no_signed_url_anywhere() {
+async fn a_secret_is_in_configurations_and_nowhere_else_and_no_signed_url_anywhere() {
     let account = Account::deployed(&[REDRIVE]);
     let sqs = account.sqs().await;
     let told = sqs.create_queue().queue_name("told").send().await.unwrap();
@@ -106,10 +106,20 @@ async fn a_secret_is_in_the_configuration_exhibits_and_nowhere_else_and_no_signe
     let request = json!({"target": victim.name, "reason": "a test"});
     let answer = invoke(&account, &request).await;
     account.quiet().await;
+    let recorded = json!({"record": [format!(
+        "arn:aws:lambda:{}:{}:function:{}", account.region, account.account, victim.name)]})
+    .to_string();
+    let record = account.lambda().await.invoke();
+    let record = record.function_name(account.output("BaselineFunctionName"));
+    let recorded = record.payload(aws_sdk_lambda::primitives::Blob::new(recorded));
+    let recorded = recorded.send().await.unwrap();
+    assert!(recorded.function_error().is_none());
+    let recorded = String::from_utf8_lossy(recorded.payload().unwrap().as_ref()).into_owned();
 
     let mut everything = vec![
         ("an error".to_owned(), error),
         ("an answer".to_owned(), answer.to_string()),
+        ("the baseline's answer".to_owned(), recorded),
         ("the log".to_owned(), account.responder_log().await),
     ];
     let notices = drained(&account, told).await;
@@ -120,7 +130,7 @@ async fn a_secret_is_in_the_configuration_exhibits_and_nowhere_else_and_no_signe
         everything.push(("a message".to_owned(), message));
     }
     let vault = account.vault().await;
-    let mut exhibits = [0, 0];
+    let (mut exhibits, mut records) = ([0, 0], 0);
     let kept = versions(&account, "").await;
     for key in kept.keys() {
         let text = String::from_utf8_lossy(&vault.get(key).await.unwrap()).into_owned();
@@ -130,7 +140,18 @@ async fn a_secret_is_in_the_configuration_exhibits_and_nowhere_else_and_no_signe
         let is_exhibit = key.contains("/exhibits/");
         let is_configuration =
             is_exhibit && (name.starts_with(&configuration) || name.starts_with(&of_version));
-        if is_configuration {
+        if key.starts_with("baselines/") && key.ends_with(".json") {
+            // A record holds what the exhibits of a case would: the environment in its
+            // configuration and nowhere else.
+            let mut record: Value = serde_json::from_str(&text).unwrap();
+            let pieces = record["pieces"].as_array_mut().unwrap();
+            let is_configuration = |piece: &Value| piece["request"]["artifact"] == "configuration";
+            let (with, without): (Vec<Value>, Vec<Value>) =
+                pieces.drain(..).partition(is_configuration);
+            records += usize::from(json!(with).to_string().contains(MARKED));
+            *pieces = without;
+            everything.push((key.clone(), record.to_string()));
+        } else if is_configuration {
             exhibits[0] += usize::from(text.contains(MARKED));
             exhibits[1] += usize::from(text.contains(MARKED_AND_PUBLISHED));
             let unsigned = SIGNED.iter().all(|mark| !text.contains(mark));
@@ -141,6 +162,7 @@ async fn a_secret_is_in_the_configuration_exhibits_and_nowhere_else_and_no_signe
     }
     // Both secrets are where they belong, so that they could have been seen elsewhere.
     assert!(exhibits[0] >= 1 && exhibits[1] >= 1, "{exhibits:?}");
+    assert!(records >= 1);
     assert!(everything.len() > 50, "{}", everything.len());
     for (place, text) in &everything {
         for mark in [MARKED, MARKED_AND_PUBLISHED].iter().chain(&SIGNED) {

@@ -33,11 +33,11 @@ def python(folder: Path, more: list[str] = ()) -> Path:
     return packed(into)
 
 
-def node(folder: Path) -> Path:
+def node(folder: Path, more: list[str] = ()) -> Path:
     into = folder / "node"
     into.mkdir()
     (into / "package.json").write_text('{"name": "orders", "version": "1.0.0", "private": true}')
-    run("npm", "install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", *NODE, cwd=into)
+    run("npm", "install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", *NODE, *more, cwd=into)
     (into / "index.js").write_text(HANDLER["index.js"])
     return packed(into)
 

@@ -37,7 +37,7 @@ def get(cache: Path, say) -> list[Package]:
 
 def _small(parts: Path) -> Path:
     parts.mkdir(exist_ok=True)
-    return ordinary.node(parts)
+    return ordinary.node(parts, ["typescript@5.9.3"])
 
 
 def _large(parts: Path) -> Path:

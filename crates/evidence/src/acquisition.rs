@@ -17,6 +17,8 @@ pub enum ArtifactKind {
     FunctionCode,
     /// Settings and environment, raw.
     Configuration,
+    /// Names and kinds of the secrets that the code may use, where they are no part of the settings.
+    Secrets,
     /// An image function's manifest, config and layers by digest.
     ContainerImage,
     /// A layer's bytes, description and policy.
@@ -25,8 +27,12 @@ pub enum ArtifactKind {
     DeploymentSource,
     /// Published versions.
     Versions,
+    /// The service that a function runs as, with its revisions: Cloud Run's behind a Google function.
+    RunningService,
     /// Aliases with their routing.
     Aliases,
+    /// What is deployed: versions with their share of the traffic, slots.
+    Deployments,
     /// Who may call: policies per qualifier.
     ResourcePolicy,
     /// Function URLs.
@@ -47,6 +53,8 @@ pub enum ArtifactKind {
     Tags,
     /// Retention, subscription filters and last event of the log group.
     LogGroup,
+    /// What is logged and traced, where to, and who listens in now.
+    Observability,
     /// Rules, buckets and topics that the resource policy lets in.
     InvocationSources,
     /// The execution role: trust, policies, boundary, tags, last use.
@@ -60,6 +68,10 @@ pub enum ArtifactKind {
     Traces,
     /// The lines of one log group in the window, and the invocations read from them.
     ExecutionLogs,
+    /// What the code wrote into a store of data points in the window.
+    Datapoints,
+    /// What was seen of invocations while the responder listened.
+    LiveTail,
     /// What was done in the window to the function, its role, layers, versions and triggers.
     AuditEvents,
     /// What the function's role sessions did before the window: what is ordinary for them.
@@ -79,11 +91,14 @@ impl ArtifactKind {
             Self::TriggerEvent => "trigger-event",
             Self::FunctionCode => "function-code",
             Self::Configuration => "configuration",
+            Self::Secrets => "secrets",
             Self::ContainerImage => "container-image",
             Self::Layer => "layer",
             Self::DeploymentSource => "deployment-source",
             Self::Versions => "versions",
+            Self::RunningService => "running-service",
             Self::Aliases => "aliases",
+            Self::Deployments => "deployments",
             Self::ResourcePolicy => "resource-policy",
             Self::UrlConfig => "url-config",
             Self::EventSourceMappings => "event-source-mappings",
@@ -94,12 +109,15 @@ impl ArtifactKind {
             Self::RecursionConfig => "recursion-config",
             Self::Tags => "tags",
             Self::LogGroup => "log-group",
+            Self::Observability => "observability",
             Self::InvocationSources => "invocation-sources",
             Self::ExecutionRole => "execution-role",
             Self::ResponderPart => "responder-part",
             Self::FunctionsConcerned => "functions-concerned",
             Self::Traces => "traces",
             Self::ExecutionLogs => "execution-logs",
+            Self::Datapoints => "datapoints",
+            Self::LiveTail => "live-tail",
             Self::AuditEvents => "audit-events",
             Self::RoleBaseline => "role-baseline",
             Self::RoleActivity => "role-activity",
@@ -201,7 +219,8 @@ impl Outcome {
 /// One call to the provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// The IAM action, e.g. `lambda:GetPolicy`; a download is `https:GET`.
+    /// The IAM action, e.g. `lambda:GetPolicy`; of a provider without such, method and path of the
+    /// operation, `GET /accounts/{account_id}/…`; a download is `https:GET`.
     pub api: String,
     /// What it was asked about: a name, an ARN, a qualifier; never a signed URL.
     pub about: String,
@@ -259,7 +278,8 @@ pub struct Acquisition {
     pub exhibits: Vec<Exhibit>,
 }
 
-/// An IAM action that a collector needs, on what, and why.
+/// What a collector must be allowed, and why: an IAM action of AWS, an IAM permission of Google Cloud,
+/// an action of Azure's Resource Manager, a permission of a Cloudflare token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Permission {
     /// E.g. `lambda:GetFunction`.

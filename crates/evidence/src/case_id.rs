@@ -23,7 +23,7 @@ pub struct BadCaseId(String);
 impl CaseId {
     /// The case of this trigger on this target.
     pub fn derive(trigger: &Trigger, target: &Target) -> Self {
-        let identity = Sha256Digest::of(format!("{}\n{}", trigger.identity(), target.arn()));
+        let identity = Sha256Digest::of(format!("{}\n{}", trigger.identity(), target.id()));
         let name: String = file_name(&target.name.replace('.', "-"), 40);
         Self(format!(
             "{}-{}-{}",

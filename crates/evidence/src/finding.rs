@@ -64,6 +64,14 @@ pub struct Finding {
     pub proof: Vec<Proof>,
 }
 
+impl Finding {
+    /// Whether it says what `other` says: each examination says anew what those before it said.
+    pub fn repeats(&self, other: &Self) -> bool {
+        (&self.rule, &self.statement, self.proof.first())
+            == (&other.rule, &other.statement, other.proof.first())
+    }
+}
+
 /// What a case comes to, as far as is known when it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {

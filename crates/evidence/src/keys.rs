@@ -16,6 +16,7 @@
 //! windows/CASE/PASS/TASK/done.json        what came of a task once its pages are exhibits
 //! examinations/CASE/PASS/NAME.DIGEST12.EXT what examining a case brought; written by a function that can write nothing else
 //! examinations/CASE/PASS/result.json      the findings and the verdict of an examination; last, nothing is read without it
+//! reports/CASE/NNNN.html, .md, .json      the case as people read it, as of manifest NNNN; made of what is sealed, and never evidence itself
 //! baselines/FUNCTION/NNNNNN.json          a function as it was known to be good; the highest number is the latest
 //! baselines/mark-key                      the key of the marks that environment values are compared by
 //! attempts/YYYY/MM/DD/EVENT.json          events that are recorded only: failed calls, lesser changes
@@ -67,12 +68,19 @@ pub fn examination(id: &CaseId, pass: &str) -> String {
     format!("examinations/{id}/{}/result.json", file_name(pass, 64))
 }
 
+/// Everything that was written about a case for people to read.
+pub fn reports(id: &CaseId) -> String {
+    format!("reports/{id}/")
+}
+
+/// A case as people read it, as of the manifest with this number; `extension` is `html`, `md` or `json`.
+pub fn report(id: &CaseId, sequence: u32, extension: &str) -> String {
+    format!("reports/{id}/{sequence:04}.{extension}")
+}
+
 /// All records of a function as it was known to be good.
 pub fn baselines(function: &Target) -> String {
-    format!(
-        "baselines/{}/",
-        Sha256Digest::of(function.arn_unqualified())
-    )
+    format!("baselines/{}/", Sha256Digest::of(function.id_unqualified()))
 }
 
 /// One record of a function as it was known to be good, counted from 1.
@@ -121,7 +129,7 @@ pub fn request(request_id: &str) -> String {
 
 /// The intents to turn tracing on for this function, at any revision.
 pub fn tracing_intents(function: &Target) -> String {
-    format!("tracing/{}/", Sha256Digest::of(function.arn_unqualified()))
+    format!("tracing/{}/", Sha256Digest::of(function.id_unqualified()))
 }
 
 /// What a pass over a window sets out to collect.

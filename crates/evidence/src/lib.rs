@@ -9,6 +9,8 @@
 //! order unspellable.
 
 mod acquisition;
+mod address;
+mod bindings;
 mod canonical;
 mod case;
 mod case_id;
@@ -21,10 +23,13 @@ mod manifest;
 mod seal;
 mod shown;
 mod target;
+mod timeline;
 mod trigger;
 mod window;
 
 pub use acquisition::{Acquisition, ArtifactKind, Call, Exhibit, Outcome, Permission, Request};
+pub use address::BadTarget;
+pub use bindings::names_what_is_bound;
 pub use canonical::canonical_json;
 pub use case::{Draft, OpenCase, SealedCase};
 pub use case_id::{BadCaseId, CaseId};
@@ -32,9 +37,10 @@ pub use digest::{BadDigest, Sha256Digest};
 pub use examination::Examination;
 pub use file_name::file_name;
 pub use finding::{Confidence, Finding, Proof, Severity, Verdict};
-pub use manifest::{CustodyAction, CustodyEntry, Manifest, Responder};
+pub use manifest::{CustodyAction, CustodyEntry, Manifest, Responder, TargetChange};
 pub use seal::{BadSeal, Envelope, PAYLOAD_TYPE, STATEMENT_TYPE, Signature, pre_authentication};
 pub use shown::{is_hidden, longest_run, shown, shown_code};
 pub use target::{BadArn, Partition, Provider, ResourceKind, Target};
+pub use timeline::{TimelineEntry, TimelineSource};
 pub use trigger::{Category, Trigger};
 pub use window::{BadWindow, Window};

@@ -9,6 +9,7 @@ use crate::trigger::Trigger;
 use crate::window::Window;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Which program made a manifest, and as whom.
@@ -22,6 +23,18 @@ pub struct Responder {
     pub identity: String,
     /// The request or process that did the work; tells one attempt from another.
     pub attempt: String,
+}
+
+impl Responder {
+    /// This version of coldcase, run by `identity` in this `attempt`.
+    pub fn coldcase(identity: impl Into<String>, attempt: impl Into<String>) -> Self {
+        Self {
+            program: "coldcase".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            identity: identity.into(),
+            attempt: attempt.into(),
+        }
+    }
 }
 
 /// What was done to the evidence or the target.
@@ -57,20 +70,21 @@ pub enum CustodyAction {
         /// Why.
         reason: String,
     },
-    /// X-Ray tracing of the target was turned on.
+    /// Tracing of the target was turned on: X-Ray's on AWS, Workers' observability on Cloudflare.
     TracingTurnedOn {
-        /// The function's `RevisionId` before.
+        /// What tells one state of the function from the next: the `RevisionId` of a Lambda function,
+        /// the id of a Worker's deployment; before.
         revision_before: String,
-        /// The function's `RevisionId` after.
+        /// The same after.
         revision_after: String,
-        /// The mode before.
+        /// The mode before; where it is more than a word, as JSON: what puts it back.
         mode_before: String,
         /// The mode after.
         mode_after: String,
     },
     /// Tracing was on already; nothing was changed.
     TracingAlreadyOn {
-        /// The function's `RevisionId`.
+        /// As [`Self::TracingTurnedOn`] tells states apart.
         revision: String,
     },
     /// Tracing could not be turned on; nothing was changed.
@@ -80,6 +94,117 @@ pub enum CustodyAction {
     },
     /// Tracing is switched off by configuration or by the request; nothing was changed.
     TracingNotWanted,
+    /// The target is about to be contained. Sealed before the first call, so that what breaks off can be
+    /// continued or undone.
+    ContainmentIntended {
+        /// Which containment of this case, counted from 1.
+        containment: u32,
+        /// Who wants it, in their own words.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The number of the manifest that holds the target as it was right before.
+        preserved: u32,
+        /// The record of the function as good that values are restored from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        record: Option<u32>,
+        /// What will be changed, in order.
+        changes: Vec<TargetChange>,
+    },
+    /// The target was contained, as far as `changes` says.
+    Contained {
+        /// Which containment.
+        containment: u32,
+        /// Who wanted it, in their own words.
+        by: String,
+        /// What was changed, in order, and what was not.
+        changes: Vec<TargetChange>,
+    },
+    /// What containments changed is about to be undone. Sealed before the first call.
+    ReleaseIntended {
+        /// Which containments, the latest first.
+        containments: Vec<u32>,
+        /// Who wants it, in their own words.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// What will be changed, in order.
+        changes: Vec<TargetChange>,
+    },
+    /// What containments changed was undone, as far as `changes` says.
+    Released {
+        /// Which containments, the latest first.
+        containments: Vec<u32>,
+        /// Who wanted it, in their own words.
+        by: String,
+        /// What was changed, in order, and what was not.
+        changes: Vec<TargetChange>,
+        /// What is not now as it was before the first of them.
+        differs: Vec<String>,
+    },
+}
+
+/// One change that coldcase makes to a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetChange {
+    /// Of what: `reserved-concurrency`, `code`, `policy-statement SID`, or `setting NAME` with the
+    /// provider's name for it.
+    pub what: String,
+    /// As it was; null if there was none. Of an environment the names of its variables only.
+    pub before: Value,
+    /// As it is wanted; null if none is.
+    pub after: Value,
+    /// Why the change was not made; none where it was, or is still to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_done: Option<String>,
+}
+
+impl CustodyAction {
+    /// In words, as a sentence without its end. What others wrote stands in it as they wrote it.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Opened => "the case was opened".to_owned(),
+            Self::EvidenceAcquired {
+                exhibits,
+                size_bytes,
+            } => format!("{exhibits} exhibits of {size_bytes} bytes are in the vault"),
+            Self::WindowCollected { pass, window } => format!(
+                "the window from {} to {} was collected (pass {pass})",
+                window.since, window.until
+            ),
+            Self::Examined { pass } => format!("the evidence was examined (after pass {pass})"),
+            Self::ChangeAccepted { by, reason } => {
+                format!("the change was accepted by {by}: {reason}")
+            }
+            Self::TracingTurnedOn { .. } => "tracing was turned on".to_owned(),
+            Self::TracingAlreadyOn { .. } => "tracing was on already".to_owned(),
+            Self::TracingNotPossible { why } => format!("tracing could not be turned on: {why}"),
+            Self::TracingNotWanted => "tracing is not wanted".to_owned(),
+            Self::ContainmentIntended { by, changes, .. } => {
+                format!("{by} is about to contain the function: {}", named(changes))
+            }
+            Self::Contained { by, changes, .. } => {
+                format!("the function was contained by {by}: {}", named(changes))
+            }
+            Self::ReleaseIntended { by, changes, .. } => {
+                format!("{by} is about to release the function: {}", named(changes))
+            }
+            Self::Released { by, changes, .. } => {
+                format!("the function was released by {by}: {}", named(changes))
+            }
+        }
+    }
+}
+
+/// What was changed in the target, by name.
+fn named(changes: &[TargetChange]) -> String {
+    let names = changes.iter().map(|change| match change.not_done {
+        Some(_) => format!("{} (not done)", change.what),
+        None => change.what.clone(),
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// One line of the chain of custody (ISO/IEC 27037, 6.1).

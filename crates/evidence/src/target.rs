@@ -9,6 +9,24 @@ use std::fmt;
 pub enum Provider {
     /// Amazon Web Services.
     Aws,
+    /// Google Cloud.
+    Gcp,
+    /// Microsoft Azure.
+    Azure,
+    /// Cloudflare.
+    Cloudflare,
+}
+
+impl Provider {
+    /// As people call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "AWS",
+            Self::Gcp => "Google Cloud",
+            Self::Azure => "Azure",
+            Self::Cloudflare => "Cloudflare",
+        }
+    }
 }
 
 /// The part of AWS that a Region belongs to; the second field of an ARN.
@@ -48,7 +66,7 @@ impl Partition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResourceKind {
-    /// A Lambda function.
+    /// A Lambda function, a Google Cloud function, an Azure Functions app or slot, a Worker.
     Function,
     /// A Lambda layer; the qualifier is its version.
     Layer,
@@ -108,16 +126,21 @@ impl ResourceKind {
 pub struct Target {
     /// Who runs it.
     pub provider: Provider,
-    /// The account, as the record wrote it: redacted records hold no twelve digits.
+    /// The account, as the record wrote it: redacted records hold no twelve digits. The project of
+    /// Google Cloud, the subscription of Azure.
     pub account: String,
-    /// The Region; `us-east-1` for IAM, as CloudTrail writes it.
+    /// The Region; `us-east-1` for IAM, as CloudTrail writes it. The location of Google Cloud; empty
+    /// where the provider's names have none.
     pub region: String,
     /// What kind of resource.
     pub kind: ResourceKind,
-    /// The bare name, without account, path (roles) or qualifier.
+    /// The bare name, without account, path (roles) or qualifier; `SITE/slots/SLOT` of an Azure slot.
     pub name: String,
     /// A version, an alias or a layer version, where the event names one.
     pub qualifier: Option<String>,
+    /// The resource group, of Azure only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
 /// Text that is no ARN of a resource this program knows.
@@ -146,6 +169,7 @@ impl Target {
             kind,
             name: name.into(),
             qualifier: None,
+            group: None,
         }
     }
 
@@ -236,12 +260,8 @@ impl Target {
         }
     }
 
-    /// The ARN without the qualifier.
-    pub fn arn_unqualified(&self) -> String {
-        self.unqualified().arn()
-    }
-
-    /// The ARN, qualifier included where the kind has one.
+    /// The ARN of a target of AWS, qualifier included where the kind has one. Of any target, see
+    /// [`Target::id`].
     pub fn arn(&self) -> String {
         let Self {
             account,
@@ -296,7 +316,7 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.arn())
+        f.write_str(&self.id())
     }
 }
 

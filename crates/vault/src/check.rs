@@ -1,7 +1,7 @@
 //! Whether a case is what was sealed: every signature, every link of the chain, every byte.
 
 use crate::signer::PublicPart;
-use crate::{Vault, VaultError, verify};
+use crate::{MOST_ADDENDA, Vault, VaultError, verify};
 use evidence::{
     CaseId, Draft, Envelope, Exhibit, Sha256Digest, Signature, keys, pre_authentication,
 };
@@ -11,6 +11,9 @@ use std::fmt;
 /// The most files of one case that are looked at.
 const MOST_FILES: usize = 100_000;
 
+/// The most files of a baseline record that are looked at.
+const MOST_CONTENTS: usize = 1_000;
+
 /// What [`check`] saw, in the order in which it looked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -18,6 +21,28 @@ pub struct Report {
     pub case_id: CaseId,
     /// Each thing that was checked.
     pub checked: Vec<Checked>,
+    /// The number of the last sealed manifest that is there, and its digest.
+    pub last: Option<(u32, Sha256Digest)>,
+    /// Ids of the keys that the manifests say they were signed with: SHA-256 of the public key.
+    pub key_ids: BTreeSet<String>,
+    /// The keys of everything that is sealed, sealing included.
+    pub sealed: BTreeSet<String>,
+    /// The keys of what the case was compared with: records of its function as good, their packages.
+    pub compared: BTreeSet<String>,
+    /// Digest and size of every exhibit and package that was read to its end, by key.
+    pub measured: BTreeMap<String, (Sha256Digest, u64)>,
+}
+
+/// What a check may take for known, and whom it tells how far it is.
+#[derive(Clone, Default)]
+pub struct Terms<'a> {
+    /// The public key that is trusted, in PEM. Without one the key that lies beside the case is used,
+    /// which shows that the case fits together and not who sealed it, and the report says so.
+    pub public_key_pem: Option<&'a str>,
+    /// What was read to its end already, by key: large files need not be read twice.
+    pub measured: BTreeMap<String, (Sha256Digest, u64)>,
+    /// Told the size of every exhibit that is done, in bytes.
+    pub progress: Option<&'a (dyn Fn(u64) + Sync)>,
 }
 
 /// One thing that was checked.
@@ -84,30 +109,52 @@ impl fmt::Display for Checked {
 ///
 /// What nothing inside a vault can show: that a whole last addendum was taken away.
 pub async fn check(vault: &dyn Vault, id: &CaseId, public_key_pem: Option<&str>) -> Report {
+    let terms = Terms {
+        public_key_pem,
+        ..Terms::default()
+    };
+    check_on(vault, id, terms).await
+}
+
+/// The same as [`check`], on terms.
+pub async fn check_on(vault: &dyn Vault, id: &CaseId, terms: Terms<'_>) -> Report {
     let mut check = Check {
         vault,
         id,
-        trusted: public_key_pem,
-        checked: Vec::new(),
+        trusted: terms.public_key_pem,
+        progress: terms.progress,
         accounted: BTreeSet::new(),
-        measured: BTreeMap::new(),
+        bases: BTreeSet::new(),
+        beside: BTreeMap::new(),
+        report: Report {
+            case_id: id.clone(),
+            checked: Vec::new(),
+            last: None,
+            key_ids: BTreeSet::new(),
+            sealed: BTreeSet::new(),
+            compared: BTreeSet::new(),
+            measured: terms.measured,
+        },
     };
     check.all().await;
-    Report {
-        case_id: id.clone(),
-        checked: check.checked,
-    }
+    check.report
 }
+
+/// What an examination calls the source of a comparison, before the record's key.
+const COMPARED: &str = "coldcase: the case beside ";
 
 struct Check<'a> {
     vault: &'a dyn Vault,
     id: &'a CaseId,
     trusted: Option<&'a str>,
-    checked: Vec<Checked>,
-    /// The files that belong to the case.
+    progress: Option<&'a (dyn Fn(u64) + Sync)>,
+    /// The files that are told of already.
     accounted: BTreeSet<String>,
-    /// The exhibits read so far: addenda and artifacts share content.
-    measured: BTreeMap<String, (Sha256Digest, u64)>,
+    /// The records that the case was compared with.
+    bases: BTreeSet<String>,
+    /// The keys beside the case in PEM, by the ids that envelopes name; none if it is none.
+    beside: BTreeMap<String, Option<String>>,
+    report: Report,
 }
 
 impl Check<'_> {
@@ -134,12 +181,86 @@ impl Check<'_> {
         for sequence in unsealed {
             let key = keys::envelope(self.id, sequence);
             self.note(&key, "envelope", "begun, but not sealed (yet?)");
-        }
-        for file in files {
-            let loose = !self.accounted.contains(&file);
-            if loose && !file.contains("/manifest-") {
-                self.note(&file, "membership", "no sealed manifest lists it");
+            for part in [keys::manifest, keys::sums, keys::signature] {
+                self.accounted.insert(part(self.id, sequence));
             }
+        }
+        for base in std::mem::take(&mut self.bases) {
+            self.base(&base).await;
+        }
+        let notified = keys::notified(self.id);
+        for file in files {
+            if self.accounted.contains(&file) {
+                continue;
+            }
+            let why = if file == notified {
+                "not sealed: it only says that somebody was told of the case"
+            } else {
+                "no sealed manifest lists it"
+            };
+            self.note(&file, "membership", why);
+        }
+    }
+
+    /// Checks what the case was compared with, as far as that can be checked: the packages of the record
+    /// are kept by their digests, its own words are not sealed in the case.
+    async fn base(&mut self, key: &str) {
+        #[derive(serde::Deserialize)]
+        struct Record {
+            pieces: Vec<Piece>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Piece {
+            #[serde(default)]
+            contents: Vec<Content>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Content {
+            key: String,
+            sha256: Sha256Digest,
+            size_bytes: u64,
+        }
+        let bytes = match self.vault.get(key).await {
+            Ok(bytes) => bytes,
+            Err(VaultError::NotFound { .. }) => {
+                return self.note(
+                    key,
+                    "record as good",
+                    "the case was compared with it, and it is not here",
+                );
+            }
+            Err(error) => return self.bad(key, "record as good", error),
+        };
+        let record: Record = match serde_json::from_slice(&bytes) {
+            Ok(record) => record,
+            Err(error) => return self.bad(key, "record as good", error),
+        };
+        self.report.compared.insert(key.to_owned());
+        self.note(
+            key,
+            "record as good",
+            "the case was compared with it; what it says is not sealed in the case",
+        );
+        let contents = record.pieces.into_iter().flat_map(|piece| piece.contents);
+        for content in contents.take(MOST_CONTENTS) {
+            if content.key != keys::content(&content.sha256) {
+                self.bad(key, "record as good", "it names a package that is none");
+                continue;
+            }
+            if !self.accounted.insert(content.key.clone()) {
+                continue;
+            }
+            if !self.vault.holds(&content.key).await.unwrap_or(true) {
+                self.note(
+                    &content.key,
+                    "digest",
+                    "the case was compared with it, and it is not here",
+                );
+                continue;
+            }
+            self.report.compared.insert(content.key.clone());
+            self.measure(&content.key, content.sha256, content.size_bytes)
+                .await;
         }
     }
 
@@ -151,7 +272,8 @@ impl Check<'_> {
                 .filter_map(|file| {
                     let (_, name) = file.rsplit_once("/manifest-")?;
                     let number = name.split_once('.')?.0.parse().ok()?;
-                    (of(self.id, number) == *file).then_some(number)
+                    // No case has more: a file of such a name is none of its manifests.
+                    (number < MOST_ADDENDA && of(self.id, number) == *file).then_some(number)
                 })
                 .collect()
         };
@@ -168,6 +290,7 @@ impl Check<'_> {
     ) -> Option<Sha256Digest> {
         let (payload, signature) = self.envelope(sequence).await?;
         let digest = Sha256Digest::of(&payload);
+        self.report.last = Some((sequence, digest));
         let manifest_key = keys::manifest(self.id, sequence);
         self.file_is(&manifest_key, "same as in the envelope", &payload)
             .await;
@@ -220,7 +343,7 @@ impl Check<'_> {
     /// Checks the envelope's signature; what it holds.
     async fn envelope(&mut self, sequence: u32) -> Option<(Vec<u8>, Signature)> {
         let key = keys::envelope(self.id, sequence);
-        self.accounted.insert(key.clone());
+        self.belongs(&key);
         let bytes = match self.vault.get(&key).await {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -237,6 +360,7 @@ impl Check<'_> {
                 return None;
             }
         };
+        self.report.key_ids.insert(signature.key_id.clone());
         let beside = self.key_beside(&signature.key_id).await;
         // Without any key there is nothing to verify with; that was said above.
         if let Some(pem) = self.trusted.or(beside.as_deref()) {
@@ -248,10 +372,20 @@ impl Check<'_> {
         Some((payload, signature))
     }
 
-    /// The key beside the case, which has to be the one that its name says.
+    /// The key beside the case, looked at once, whatever it signed.
     async fn key_beside(&mut self, key_id: &str) -> Option<String> {
+        if let Some(known) = self.beside.get(key_id) {
+            return known.clone();
+        }
+        let pem = self.look_beside(key_id).await;
+        self.beside.insert(key_id.to_owned(), pem.clone());
+        pem
+    }
+
+    /// It has to be the one that its name says.
+    async fn look_beside(&mut self, key_id: &str) -> Option<String> {
         let key = keys::signer(self.id, key_id);
-        self.accounted.insert(key.clone());
+        self.belongs(&key);
         let bytes = match self.vault.get(&key).await {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -285,7 +419,7 @@ impl Check<'_> {
 
     /// Compares a small file with what it has to hold.
     async fn file_is(&mut self, key: &str, what: &'static str, wanted: &[u8]) {
-        self.accounted.insert(key.to_owned());
+        self.belongs(key);
         match self.vault.get(key).await {
             Ok(bytes) if bytes == wanted => self.good(key, what),
             Ok(bytes) => {
@@ -297,22 +431,34 @@ impl Check<'_> {
     }
 
     async fn exhibit(&mut self, exhibit: &Exhibit) {
-        let Exhibit {
-            key,
-            sha256,
-            size_bytes,
-            ..
-        } = exhibit;
-        self.accounted.insert(key.clone());
-        let known = self.measured.get(key).copied();
+        self.belongs(&exhibit.key);
+        if let Some(base) = exhibit.source.strip_prefix(COMPARED)
+            && base.starts_with("baselines/")
+            && crate::is_key(base)
+        {
+            self.bases.insert(base.to_owned());
+        }
+        self.measure(&exhibit.key, exhibit.sha256, exhibit.size_bytes)
+            .await;
+    }
+
+    /// Reads what is under a key to its end, once, and compares.
+    async fn measure(&mut self, key: &str, sha256: Sha256Digest, size_bytes: u64) {
+        let known = self.report.measured.get(key).copied();
         let measured = match known {
             Some(measured) => Ok(measured),
-            None => crate::measure(self.vault, key, *size_bytes).await,
+            None => {
+                let measured = crate::measure(self.vault, key, size_bytes).await;
+                if let Some(progress) = self.progress {
+                    progress(size_bytes);
+                }
+                measured
+            }
         };
         match measured {
             Ok((found, size)) => {
-                self.measured.insert(key.clone(), (found, size));
-                if (found, size) == (*sha256, *size_bytes) {
+                self.report.measured.insert(key.to_owned(), (found, size));
+                if (found, size) == (sha256, size_bytes) {
                     self.good(key, "digest");
                 } else {
                     let found =
@@ -331,6 +477,12 @@ impl Check<'_> {
         }
     }
 
+    /// Takes a file for one of the sealed case's.
+    fn belongs(&mut self, key: &str) {
+        self.accounted.insert(key.to_owned());
+        self.report.sealed.insert(key.to_owned());
+    }
+
     fn good(&mut self, key: &str, what: &'static str) {
         self.push(key, what, Verdict::Good);
     }
@@ -344,7 +496,7 @@ impl Check<'_> {
     }
 
     fn push(&mut self, key: &str, what: &'static str, verdict: Verdict) {
-        self.checked.push(Checked {
+        self.report.checked.push(Checked {
             key: key.to_owned(),
             what,
             verdict,

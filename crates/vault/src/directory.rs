@@ -36,17 +36,19 @@ pub struct DirectoryVault {
 impl DirectoryVault {
     /// Opens the vault in `root`, which is made if it is not there.
     pub async fn open(root: impl Into<PathBuf>) -> Result<Self, VaultError> {
-        let root = root.into();
-        let vault = Self { root };
+        let vault = Self::at(root);
         vault
-            .blocking("mkdir", INCOMING, |root, _| {
+            .blocking("mkdir", "cases", |root, _| {
                 let mut builder = fs::DirBuilder::new();
-                builder.recursive(true).mode(0o700);
-                builder.create(root)?;
-                builder.create(root.join(INCOMING))
+                builder.recursive(true).mode(0o700).create(root)
             })
             .await?;
         Ok(vault)
+    }
+
+    /// The vault in `root` as it is: nothing is made before something is put into it.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
     }
 
     /// The directory.
@@ -278,6 +280,12 @@ impl Aside {
                 Ok(file) => return Ok((Self { path }, file)),
                 // Left behind by a process that had the same number and was killed.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                // The first that is written here.
+                Err(error) if error.kind() == ErrorKind::NotFound && root.is_dir() => {
+                    let mut builder = fs::DirBuilder::new();
+                    builder.recursive(true).mode(0o700);
+                    builder.create(root.join(INCOMING))?;
+                }
                 Err(error) => return Err(error),
             }
         }

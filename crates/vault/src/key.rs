@@ -13,6 +13,12 @@ pub(crate) fn check(key: &str) -> Result<(), VaultError> {
     sound.then_some(()).ok_or_else(|| bad(key))
 }
 
+/// Whether a vault takes this for a key: a relative path of letters, digits and `-_.`, no part of which
+/// begins with a dot.
+pub fn is_key(key: &str) -> bool {
+    check(key).is_ok()
+}
+
 /// The same for the beginning of a key; it may be empty or end anywhere.
 pub(crate) fn check_prefix(prefix: &str) -> Result<(), VaultError> {
     let (folder, rest) = prefix.rsplit_once('/').unwrap_or(("", prefix));

@@ -5,29 +5,35 @@
 //! to it. [`seal`] turns a draft manifest into a sealed case in any of them; [`check`] verifies one.
 
 mod amend;
+mod case;
 mod check;
 mod connection;
 mod directory;
 mod flow;
 mod key;
+mod lines;
 mod memory;
 mod s3;
 mod seal;
 mod signer;
 
 pub use amend::{MOST_ADDENDA, amend};
-pub use check::{Checked, Report, Verdict, check};
-pub use connection::{http_client, s3_client};
+pub use case::{Case, Fault, exhibit_bytes, is_content};
+pub use check::{Checked, Report, Terms, Verdict, check, check_on};
+pub use connection::{http_client, retries, s3_client, timeouts};
 pub use directory::DirectoryVault;
+pub use key::is_key;
+pub use lines::Lines;
 pub use memory::MemoryVault;
 pub use s3::{BadLockMode, Clock, Lock, LockMode, PART_BYTES, PERMISSIONS, Permission, S3Vault};
 pub use seal::{SealError, seal, sealed, unfinished};
-pub use signer::{BadSignature, KmsSigner, LocalSigner, SignError, Signer, verify};
+pub use signer::{BadSignature, KmsSigner, LocalSigner, SignError, Signer, key_id_of, verify};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use evidence::Sha256Digest;
 use futures_util::stream::BoxStream;
+use std::collections::BTreeSet;
 
 /// A write-once place for bytes.
 ///
@@ -86,8 +92,44 @@ pub trait Vault: Send + Sync {
         }
     }
 
+    /// How what is under `key` is kept from being removed or overwritten.
+    async fn hold(&self, key: &str) -> Result<Hold, VaultError> {
+        key::check(key)?;
+        Ok(Hold::Nothing)
+    }
+
     /// The keys that begin with `prefix`, sorted; at most `limit`.
     async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<String>, VaultError>;
+
+    /// The names of the folders right under `prefix`, which ends with a slash; sorted, each once, all of
+    /// them.
+    async fn folders(&self, prefix: &str) -> Result<Vec<String>, VaultError> {
+        let keys = self.list(prefix, usize::MAX).await?;
+        let names = keys.iter().filter_map(|key| folder(prefix, key));
+        let names: BTreeSet<&str> = names.collect();
+        Ok(names.into_iter().map(str::to_owned).collect())
+    }
+}
+
+/// The folder right under `prefix` that a key lies in.
+fn folder<'k>(prefix: &str, key: &'k str) -> Option<&'k str> {
+    Some(key.strip_prefix(prefix)?.split_once('/')?.0)
+}
+
+/// What keeps something in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The place knows no locks: whoever may write there may remove it.
+    Nothing,
+    /// The place knows locks, and there is none on it.
+    Unlocked,
+    /// It is locked.
+    Until {
+        /// How firmly, in the provider's word: `GOVERNANCE`, `COMPLIANCE`.
+        mode: String,
+        /// Until when.
+        until: jiff::Timestamp,
+    },
 }
 
 /// How often a source is opened before its content counts as unstable.

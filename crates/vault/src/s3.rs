@@ -4,7 +4,7 @@ mod signing;
 mod transfer;
 
 use crate::flow::{Flow, Measured};
-use crate::{Opened, PASSES, Receipt, Source, SourceError, Vault, VaultError, key};
+use crate::{Hold, Opened, PASSES, Receipt, Source, SourceError, Vault, VaultError, key};
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
@@ -19,6 +19,7 @@ use evidence::{Sha256Digest, keys};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use signing::SignedAs;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -628,6 +629,41 @@ impl Vault for S3Vault {
         Ok(Some(size.unwrap_or_default()))
     }
 
+    async fn hold(&self, key: &str) -> Result<Hold, VaultError> {
+        key::check(key)?;
+        let asked = self
+            .client
+            .get_object_retention()
+            .bucket(&self.bucket)
+            .key(key)
+            .send()
+            .await;
+        let retention = match asked {
+            Ok(reply) => reply.retention,
+            Err(error) => match error.code() {
+                Some("NoSuchKey") => {
+                    return Err(VaultError::NotFound {
+                        key: key.to_owned(),
+                    });
+                }
+                Some("NoSuchObjectLockConfiguration") => return Ok(Hold::Unlocked),
+                // How S3 says that the bucket itself knows no locks.
+                Some("InvalidRequest" | "ObjectLockConfigurationNotFoundError") => {
+                    return Ok(Hold::Nothing);
+                }
+                _ => return Err(unavailable("s3:GetObjectRetention", key, &error)),
+            },
+        };
+        let until = retention.and_then(|retention| {
+            let until = retention.retain_until_date?.secs();
+            Some(Hold::Until {
+                mode: retention.mode?.as_str().to_owned(),
+                until: jiff::Timestamp::from_second(until).ok()?,
+            })
+        });
+        Ok(until.unwrap_or(Hold::Unlocked))
+    }
+
     async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<String>, VaultError> {
         key::check_prefix(prefix)?;
         let mut found: Vec<String> = Vec::new();
@@ -653,6 +689,32 @@ impl Vault for S3Vault {
         }
         found.truncate(limit);
         Ok(found)
+    }
+
+    async fn folders(&self, prefix: &str) -> Result<Vec<String>, VaultError> {
+        key::check_prefix(prefix)?;
+        // A thousand folders a request, however much is in them.
+        let mut found = BTreeSet::new();
+        let mut after = None;
+        loop {
+            let page = self
+                .client
+                .list_objects_v2()
+                .bucket(&self.bucket)
+                .prefix(prefix)
+                .delimiter("/")
+                .set_continuation_token(after)
+                .send()
+                .await
+                .map_err(|error| unavailable("s3:ListBucket", prefix, &error))?;
+            let folders = page.common_prefixes().iter();
+            let names = folders.filter_map(|folder| crate::folder(prefix, folder.prefix()?));
+            found.extend(names.map(str::to_owned));
+            after = page.next_continuation_token().map(str::to_owned);
+            if after.is_none() {
+                return Ok(found.into_iter().collect());
+            }
+        }
     }
 }
 

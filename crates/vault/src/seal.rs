@@ -2,6 +2,7 @@
 
 use crate::signer::PublicPart;
 use crate::{BadSignature, MOST_ADDENDA, SignError, Signer, Vault, VaultError, verify};
+use bytes::Bytes;
 use evidence::{BadSeal, CaseId, Draft, SealedCase, Signature, keys};
 
 const JSON: &str = "application/json";
@@ -96,6 +97,16 @@ pub async fn sealed(
     id: &CaseId,
     sequence: u32,
 ) -> Result<Option<SealedCase>, SealError> {
+    let sealed = sealed_as(vault, id, sequence).await?;
+    Ok(sealed.map(|(sealed, _)| sealed))
+}
+
+/// As [`sealed`], with the envelope as it is in the vault.
+pub(crate) async fn sealed_as(
+    vault: &dyn Vault,
+    id: &CaseId,
+    sequence: u32,
+) -> Result<Option<(SealedCase, Bytes)>, SealError> {
     let key = keys::envelope(id, sequence);
     let Some(bytes) = found(vault.get(&key).await)? else {
         return Ok(None);
@@ -108,7 +119,7 @@ pub async fn sealed(
     if (&manifest.case_id, manifest.sequence) != (id, sequence) {
         return Err(other_manifest(key, manifest));
     }
-    Ok(Some(sealed))
+    Ok(Some((sealed, bytes)))
 }
 
 /// A manifest that was written and never sealed: what [`seal`] goes on from.

@@ -92,6 +92,11 @@ pub fn verify(
         .map_err(|_| BadSignature::Mismatch)
 }
 
+/// What a public key in PEM is called in signatures: SHA-256 of its `SubjectPublicKeyInfo` in DER, in hex.
+pub fn key_id_of(public_key_pem: &str) -> Result<String, BadSignature> {
+    Ok(PublicPart::read(public_key_pem)?.key_id)
+}
+
 /// SHA-256 of the key's `SubjectPublicKeyInfo` in DER, in hex.
 fn key_id(key: &VerifyingKey) -> Result<String, p256::pkcs8::spki::Error> {
     Ok(Sha256Digest::of(key.to_public_key_der()?.as_bytes()).to_string())

@@ -84,6 +84,7 @@ async fn links_lead_nowhere() {
 async fn what_a_killed_process_left_behind_hinders_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let vault = DirectoryVault::open(folder.path()).await.unwrap();
+    fs::create_dir(folder.path().join(".incoming")).unwrap();
     for n in 0..50 {
         fs::write(
             folder

@@ -20,7 +20,7 @@ use evidence::{Sha256Digest, keys};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use suite::sources::{bytes, of};
-use vault::{Lock, LockMode, PART_BYTES, S3Vault, Vault, VaultError};
+use vault::{Hold, Lock, LockMode, PART_BYTES, S3Vault, Vault, VaultError};
 
 /// `(method and part of the address, status, headers, body)`.
 type Reply = (&'static str, u16, Vec<(&'static str, String)>, &'static str);
@@ -272,6 +272,38 @@ async fn a_refusal_is_told_with_its_code() {
         .await
         .unwrap_err();
     assert_eq!(error.to_string(), "s3:PutObject a: AccessDenied: no");
+}
+
+#[tokio::test]
+async fn what_holds_an_object_is_told_as_s3_says_it() {
+    let locked = "<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>2026-01-12T04:04:05Z</RetainUntilDate></Retention>";
+    let none = "<Error><Code>NoSuchObjectLockConfiguration</Code><Message>none</Message></Error>";
+    let lockless = "<Error><Code>InvalidRequest</Code><Message>Bucket is missing Object Lock Configuration</Message></Error>";
+    let gone = "<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>";
+    let asked = "GET /a ?retention";
+    let (vault, script) = vault(vec![
+        plain(asked, 200, locked),
+        plain(asked, 404, none),
+        plain(asked, 400, lockless),
+        plain(asked, 404, gone),
+        plain(asked, 403, DENIED),
+    ]);
+    let until = Hold::Until {
+        mode: "COMPLIANCE".to_owned(),
+        until: UNTIL.parse().unwrap(),
+    };
+    assert_eq!(vault.hold("a").await.unwrap(), until);
+    assert_eq!(vault.hold("a").await.unwrap(), Hold::Unlocked);
+    assert_eq!(vault.hold("a").await.unwrap(), Hold::Nothing);
+    let gone = vault.hold("a").await;
+    assert!(matches!(gone, Err(VaultError::NotFound { .. })));
+    // Who may not ask is told so, and nothing is taken for locked or not.
+    let denied = vault.hold("a").await.unwrap_err();
+    assert_eq!(
+        denied.to_string(),
+        "s3:GetObjectRetention a: AccessDenied: no"
+    );
+    assert!(script.is_done());
 }
 
 /// The parts of an upload, up to its completion.

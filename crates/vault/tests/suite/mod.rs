@@ -293,6 +293,12 @@ pub async fn a_list_is_sorted_and_bounded(place: &Place) {
     assert_eq!(listed("list/a", 100).await, wanted[..2]);
     assert_eq!(listed("list/a/", 100).await, wanted[1..2]);
     assert_eq!(listed("list/nothing/here", 100).await, [""; 0]);
+    let folders = |prefix: &'static str| async move {
+        place.vault.folders(&place.key(prefix)).await.unwrap()
+    };
+    assert_eq!(folders("list/").await, ["a", "c"]);
+    assert_eq!(folders("list/c/").await, ["d"]);
+    assert_eq!(folders("list/nothing/").await, [""; 0]);
     assert_eq!(listed("lis", 100).await.len(), names.len());
 }
 

@@ -4,13 +4,14 @@ use crate::components::{Component, Ecosystem, Presence, jar_of};
 use crate::proof::{self, EXCERPT_CHARS, NAME_CHARS, PATH_CHARS};
 use crate::{Contents, File};
 use evidence::{Confidence, Finding, Proof, Severity, Sha256Digest, shown};
-use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The largest document that is read.
 const MOST_BYTES: usize = 32 << 20;
 /// How many components a sentence names.
 const MOST_NAMED: usize = 10;
+const LAYER_BELONGS: &str = "the ARN of a layer's version belongs here: arn:…:layer:NAME:NUMBER";
 const SECTIONS: [&str; 3] = ["functions", "layers", "components"];
 
 /// The owner's expected digests.
@@ -19,7 +20,8 @@ const SECTIONS: [&str; 3] = ["functions", "layers", "components"];
 /// {
 ///   "functions": {
 ///     "orders-api": "RCPvVGqLqLqHEJMrZO4mbXZ2WVOdzqFhFrYoROCcB5o=",
-///     "arn:aws:lambda:eu-west-1:111122223333:function:billing:7": ["HEX", "HEX"]
+///     "arn:aws:lambda:eu-west-1:111122223333:function:billing:7": ["HEX", "HEX"],
+///     "invoices": { "files": { "app.py": "HEX", "lib/tax.py": "HEX" } }
 ///   },
 ///   "layers": {
 ///     "arn:aws:lambda:eu-west-1:111122223333:layer:dependencies:3": "HEX"
@@ -33,26 +35,47 @@ const SECTIONS: [&str; 3] = ["functions", "layers", "components"];
 ///
 /// A digest is SHA-256 as hexadecimal or, as AWS writes `CodeSha256`, base64; a list of digests
 /// accepts each of them. Functions are named by name or ARN, of one version or alias or of all; the
-/// most exact entry decides. Components are named by package URL or `name@version`. A component's
+/// most exact entry decides. Of a package whose zip differs with every build its files are listed, all
+/// of them: another one is a deviation as a changed one is. Components are named by package URL or `name@version`. A component's
 /// own digest is that of its `RECORD` (Python), of the jar (Java) or the program (Go, Rust) that
 /// carries it, and otherwise of its folder: of the lines that `sha256sum` prints for every file below
 /// it, paths relative and sorted by byte, inner `node_modules` left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
-    functions: BTreeMap<String, Digests>,
-    layers: BTreeMap<String, Digests>,
+    functions: BTreeMap<String, Expectation>,
+    layers: BTreeMap<String, Expectation>,
     components: BTreeMap<String, Expectation>,
 }
 
 type Digests = Vec<Sha256Digest>;
 
-/// What is expected of a component.
+/// What is expected of a package or a component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Expectation {
     /// Its own digest is one of these; empty: not asked.
     own: Digests,
-    /// Its files by path, relative to where it is installed.
+    /// Its files by path, relative to where a component is installed; all of a package's, or none.
     files: BTreeMap<String, Digests>,
+}
+
+impl Expectation {
+    fn to_json(&self) -> Value {
+        let several = |digests: &Digests| match &digests[..] {
+            [one] => json!(one.to_string()),
+            several => json!(several.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        };
+        if self.files.is_empty() {
+            return several(&self.own);
+        }
+        let files = self.files.iter();
+        let files = files.map(|(path, digests)| (path.clone(), several(digests)));
+        let mut fields = Map::new();
+        if !self.own.is_empty() {
+            fields.insert("sha256".to_owned(), several(&self.own));
+        }
+        fields.insert("files".to_owned(), Value::Object(files.collect()));
+        Value::Object(fields)
+    }
 }
 
 /// Why a document of expected digests cannot be used.
@@ -116,17 +139,16 @@ impl Expected {
             let at = format!("functions.{}", quoted(name));
             expected
                 .functions
-                .insert(name.clone(), digests(value, &at)?);
+                .insert(name.clone(), expectation(value, &at)?);
         }
         for (arn, value) in section(all, "layers")? {
             let at = format!("layers.{}", quoted(arn));
             if layer_version(arn).is_none() {
-                return Err(field(
-                    &at,
-                    "the ARN of a layer's version belongs here: arn:…:layer:NAME:NUMBER",
-                ));
+                return Err(field(&at, LAYER_BELONGS));
             }
-            expected.layers.insert(arn.clone(), digests(value, &at)?);
+            expected
+                .layers
+                .insert(arn.clone(), expectation(value, &at)?);
         }
         for (name, value) in section(all, "components")? {
             let at = format!("components.{}", quoted(name));
@@ -140,6 +162,76 @@ impl Expected {
         Ok(expected)
     }
 
+    /// Expects a package of a function, named by name or ARN, or of a layer's version: this digest of it,
+    /// and these files. Named again, either is good as well.
+    pub fn expect(
+        &mut self,
+        name: &str,
+        sha256: Option<Sha256Digest>,
+        contents: Option<&Contents>,
+    ) -> Result<(), BadExpected> {
+        let at = || format!("layers.{}", quoted(name));
+        let section = match layer_version(name) {
+            Some(_) => &mut self.layers,
+            None if name.contains(":layer:") => return Err(field(&at(), LAYER_BELONGS)),
+            None => &mut self.functions,
+        };
+        let expectation = section.entry(name.to_owned()).or_default();
+        expectation
+            .own
+            .extend(sha256.filter(|it| !expectation.own.contains(it)));
+        for file in contents.into_iter().flat_map(own_files) {
+            if let Some(digest) = file.sha256 {
+                let digests = expectation.files.entry(file.path.clone()).or_default();
+                digests.push(digest);
+            }
+        }
+        Ok(())
+    }
+
+    /// Expects the components of a package, as they lie in it; those that have no digest are given back.
+    pub fn expect_components<'a>(
+        &mut self,
+        contents: &Contents,
+        components: &'a [Component],
+    ) -> Vec<&'a Component> {
+        let mut by_path: HashMap<&str, Vec<&File>> = HashMap::new();
+        for file in &contents.files {
+            by_path.entry(&file.path).or_default().push(file);
+        }
+        let mut left = Vec::new();
+        for component in components {
+            if component.presence == Presence::Declared {
+                continue;
+            }
+            match own_digest(component, contents, &by_path) {
+                (_, Some(digest)) if component.version.is_some() => {
+                    let known = self.components.entry(component.purl.clone()).or_default();
+                    if !known.own.contains(&digest) {
+                        known.own.push(digest);
+                    }
+                }
+                _ => left.push(component),
+            }
+        }
+        left
+    }
+
+    /// The document that [`read`](Self::read) reads; digests as hexadecimal.
+    pub fn to_json(&self) -> Value {
+        let sections = [&self.functions, &self.layers, &self.components];
+        let named = SECTIONS.into_iter().zip(sections);
+        let document = named.filter(|(_, section)| !section.is_empty());
+        let document = document.map(|(name, section)| {
+            let entries = section.iter();
+            let entries: Map<String, Value> = entries
+                .map(|(name, expectation)| (name.clone(), expectation.to_json()))
+                .collect();
+            (name.to_owned(), Value::Object(entries))
+        });
+        Value::Object(document.collect())
+    }
+
     /// Compares a package with the list: a deviation is *high*; what the list does not mention, once
     /// it mentions anything of its kind, is *info*.
     pub fn check(
@@ -148,7 +240,7 @@ impl Expected {
         contents: &Contents,
         components: &[Component],
     ) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = self.check_subject(subject).into_iter().collect();
+        let mut findings = self.check_subject(subject, contents);
         if self.components.is_empty() {
             return findings;
         }
@@ -181,43 +273,73 @@ impl Expected {
         findings
     }
 
-    fn check_subject(&self, subject: &Subject<'_>) -> Option<Finding> {
-        let arn = subject.arn?;
+    fn check_subject(&self, subject: &Subject<'_>, contents: &Contents) -> Vec<Finding> {
+        let Some(arn) = subject.arn else {
+            return Vec::new();
+        };
         let (kind, list, expected) = match layer_version(arn) {
             Some(_) => ("layer version", &self.layers, self.layers.get(arn)),
             None => ("function", &self.functions, self.of_function(arn)),
         };
-        let name = shown(arn, PATH_CHARS);
+        let name = format!("the {kind} {}", shown(arn, PATH_CHARS));
         let Some(expected) = expected else {
-            return (!list.is_empty()).then(|| Finding {
+            let absent = Finding {
                 rule: "expected-digest-absent".to_owned(),
-                statement: format!(
-                    "The owner's list of expected digests does not mention the {kind} {name}"
-                ),
+                statement: format!("The owner's list of expected digests does not mention {name}"),
                 severity: Severity::Info,
                 confidence: Confidence::High,
                 technique: None,
                 advice: Some("Add its digest to the list once it is known to be good".to_owned()),
                 proof: vec![proof::of_part(subject.part)],
-            });
+            };
+            return if list.is_empty() {
+                Vec::new()
+            } else {
+                vec![absent]
+            };
         };
-        let actual = subject.sha256?;
-        (!expected.contains(&actual)).then(|| {
-            deviation(
-                format!("The package of the {kind} {name} is not the one that its owner expects"),
+        let mut findings = Vec::new();
+        match subject.sha256 {
+            Some(actual) if expected.own.contains(&actual) => return findings,
+            Some(actual) if !expected.own.is_empty() => findings.push(deviation(
+                format!("The package of {name} is not the one that its owner expects"),
                 "Put the expected package back, and find out who deployed this one",
                 vec![Proof {
-                    excerpt: Some(compared(expected, actual)),
+                    excerpt: Some(compared(&expected.own, actual)),
                     ..proof::of_part(subject.part)
                 }],
-            )
-        })
+            )),
+            // What is no package has no digest of one.
+            None if expected.files.is_empty() => findings.push(Finding {
+                rule: "expected-digest-absent".to_owned(),
+                statement: format!(
+                    "Of {name} the owner's list has the digest of the package and not of its files: \
+                     there is nothing to hold a folder against"
+                ),
+                severity: Severity::Info,
+                confidence: Confidence::High,
+                technique: None,
+                advice: Some("Examine the package itself".to_owned()),
+                proof: vec![proof::of_part(subject.part)],
+            }),
+            _ => {}
+        }
+        if !expected.files.is_empty() {
+            findings.extend(check_files(subject.part, &name, &expected.files, contents));
+        }
+        findings
     }
 
     /// The most exact entry: the ARN as given, then without its version, then the bare name.
-    fn of_function(&self, arn: &str) -> Option<&Digests> {
+    fn of_function(&self, arn: &str) -> Option<&Expectation> {
         let parts: Vec<&str> = arn.split(':').collect();
-        let name = *parts.get(6)?;
+        let Some(name) = parts.get(6).copied() else {
+            // A bare name, perhaps with a version behind it.
+            return self
+                .functions
+                .get(arn)
+                .or_else(|| self.functions.get(*parts.first()?));
+        };
         let mut spellings = vec![arn.to_owned()];
         if let Some(qualifier) = parts.get(7) {
             spellings.push(format!("{name}:{qualifier}"));
@@ -243,6 +365,76 @@ impl Expected {
             .or_else(|| self.components.get(&format!("{canonical}@{version}")))
             .or_else(|| self.components.get(&format!("{artifact}@{version}")))
     }
+}
+
+/// Compares all files of a package; what lies in an archive among them is that archive's.
+fn check_files(
+    part: &str,
+    name: &str,
+    expected: &BTreeMap<String, Digests>,
+    contents: &Contents,
+) -> Vec<Finding> {
+    let mut unseen: BTreeSet<&str> = expected.keys().map(String::as_str).collect();
+    let (mut changed, mut added) = (Vec::new(), Vec::new());
+    for file in own_files(contents) {
+        unseen.remove(file.path.as_str());
+        let proof = proof::of_file(part, &file.path);
+        match expected.get(&file.path) {
+            Some(good) if file.sha256.is_some_and(|actual| good.contains(&actual)) => {}
+            Some(good) => changed.push(Proof {
+                excerpt: file.sha256.map(|actual| compared(good, actual)),
+                ..proof
+            }),
+            None if file.sha256.is_some() => added.push(proof),
+            // A link, or what could not be read: the irregularities tell of it.
+            None => {}
+        }
+    }
+    let missing = unseen
+        .into_iter()
+        .map(|path| proof::of_file(part, path))
+        .collect();
+    let kinds = [
+        (
+            changed,
+            "not as its owner expects",
+            "Compare the files with the build that they come from, and find out who deployed these",
+        ),
+        (
+            added,
+            "not among those that its owner expects",
+            "Find out which build put them there; read them as if an attacker had",
+        ),
+        (
+            missing,
+            "expected by its owner and not there",
+            "Find out what removed them",
+        ),
+    ];
+    kinds
+        .into_iter()
+        .filter(|(files, ..)| !files.is_empty())
+        .map(|(mut files, what, advice)| {
+            let named: Vec<&str> = files
+                .iter()
+                .take(MOST_NAMED)
+                .filter_map(|proof| proof.path.as_deref())
+                .collect();
+            let more = match files.len().saturating_sub(MOST_NAMED) {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            };
+            let statement = format!("Files of {name}, {what}: {}{more}", named.join(", "));
+            files.truncate(MOST_NAMED);
+            deviation(statement, advice, files)
+        })
+        .collect()
+}
+
+/// What lies in a package itself, and not in an archive within it.
+fn own_files(contents: &Contents) -> impl Iterator<Item = &File> {
+    let files = contents.files.iter();
+    files.filter(|file| !file.path.contains("!/"))
 }
 
 fn check_component(
@@ -524,7 +716,6 @@ fn quoted(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::components::fixtures::Package;
-    use serde_json::json;
 
     const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:function:orders-api:7";
     const LAYER: &str = "arn:aws:lambda:eu-west-1:111122223333:layer:deps:3";
@@ -662,6 +853,51 @@ mod tests {
                 ("The owner's list of expected digests does not mention a component: pkg:npm/ms@2.1.3".to_owned(), Severity::Info),
             ]
         );
+    }
+
+    #[test]
+    fn what_is_written_down_is_read_back_and_accepts_what_it_was_written_from() {
+        let package = package();
+        let (contents, components) = (package.contents(), package.components());
+        let mut written = Expected::default();
+        let zip = Sha256Digest::of("zip");
+        written.expect("orders", None, Some(&contents)).unwrap();
+        written.expect(LAYER, Some(zip), None).unwrap();
+        let left = written.expect_components(&contents, &components);
+        assert!(left.is_empty(), "{left:?}");
+        assert!(written.expect("arn:x:layer:y", None, None).is_err());
+        let json = written.to_json();
+        assert_eq!(expected(&json), written, "{json}");
+        let said = |contents: &Contents| -> Vec<String> {
+            let subject = Subject {
+                part: "function-code",
+                arn: Some("orders"),
+                sha256: Some(Sha256Digest::of("another zip of the same")),
+            };
+            let findings = written.check(&subject, contents, &components);
+            assert!(findings.iter().all(|it| it.severity == Severity::High));
+            findings.into_iter().map(|it| it.statement).collect()
+        };
+        assert_eq!(said(&contents), [""; 0]);
+        for at in 0..contents.files.len() {
+            if contents.files[at].path.contains("!/") {
+                continue;
+            }
+            let mut other = contents.clone();
+            other.files[at].sha256 = Some(Sha256Digest::of("one byte"));
+            let path = &contents.files[at].path;
+            let found = said(&other);
+            assert!(
+                found.iter().any(|it| it.contains(path)),
+                "{path}: {found:?}"
+            );
+            let mut fewer = contents.clone();
+            fewer.files.remove(at);
+            assert!(said(&fewer).iter().any(|it| it.contains("not there")));
+            let mut more = contents.clone();
+            more.files[at].path.push('x');
+            assert!(said(&more).iter().any(|it| it.contains("not among those")));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@
 mod activity;
 mod classify;
 pub mod digests;
+mod entry;
 mod files;
 mod framing;
 mod gunzip;
@@ -29,6 +30,7 @@ mod unwrap;
 
 pub use activity::{Action, ActionSummary, Activity, Baseline, Known, Summary, Totals, Values};
 pub use classify::{Classification, Decision, Scope, classify, to_trigger};
+pub use entry::AuditEntry;
 pub use files::{
     Breakage, BreakageKind, MAX_BREAKAGES, Match, Scanner, Sink, Tally, TrailFile, scan_files,
 };

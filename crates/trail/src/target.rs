@@ -362,6 +362,7 @@ fn here(record: &Record, kind: ResourceKind, name: &str) -> Target {
         kind,
         name: name.to_owned(),
         qualifier: None,
+        group: None,
     }
 }
 

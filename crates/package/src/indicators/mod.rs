@@ -27,6 +27,7 @@ mod reverse_shell;
 mod runtime_api_intercepted;
 mod scene;
 mod shadowing;
+mod worker_environment_given_away;
 
 use crate::{Content, Contents, File, Observer};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
@@ -44,6 +45,7 @@ const RULES: &[&Rule] = &[
     &reverse_shell::RULE,
     &credentials_sent_away::RULE,
     &credentials_handed_out::RULE,
+    &worker_environment_given_away::RULE,
     &downloaded_code_run::RULE,
     &decoded_code_run::RULE,
     &obfuscated_code::RULE,

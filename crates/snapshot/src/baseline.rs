@@ -68,7 +68,7 @@ struct Essence {
     contents: Vec<(String, evidence::Sha256Digest)>,
 }
 
-/// Fields of replies that change by themselves.
+/// Fields of AWS's replies that change by themselves; those of Cloudflare's are in `cloudflare/essence.rs`.
 ///
 /// A function falls idle and wakes (`State`); an update settles; AWS gives a new `RevisionId` to
 /// what only settled; a mapping's last result is of its last batch; provisioned concurrency comes and
@@ -105,19 +105,22 @@ const UNORDERED: [&str; 6] = [
 impl Substance {
     /// Of these pieces.
     pub fn of(pieces: &[Piece]) -> Self {
-        Self::without(pieces, &[])
+        Self::without(pieces, false)
     }
 
     /// Of these pieces, apart from what turning tracing on changes: coldcase itself does that after
     /// a case is sealed.
     pub fn apart_from_tracing(pieces: &[Piece]) -> Self {
-        Self::without(pieces, &TRACED)
+        Self::without(pieces, true)
     }
 
-    fn without(pieces: &[Piece], also: &[&str]) -> Self {
+    fn without(pieces: &[Piece], is_apart_from_tracing: bool) -> Self {
         let mut all: Vec<(Request, Essence)> = pieces
             .iter()
-            .map(|piece| (piece.request.clone(), Essence::of(piece, also)))
+            .map(|piece| {
+                let essence = Essence::of(piece, is_apart_from_tracing);
+                (piece.request.clone(), essence)
+            })
             .collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         Self(all)
@@ -139,7 +142,11 @@ impl Substance {
 }
 
 impl Essence {
-    fn of(piece: &Piece, also: &[&str]) -> Self {
+    fn of(piece: &Piece, is_apart_from_tracing: bool) -> Self {
+        let also: &[&str] = match is_apart_from_tracing {
+            true => &TRACED,
+            false => &[],
+        };
         let documents = piece.documents.iter();
         let contents = piece.contents.iter();
         Self {
@@ -147,6 +154,10 @@ impl Essence {
             documents: documents
                 .map(|document| {
                     let mut json = document.json.clone();
+                    if is_of_a_worker(&json) {
+                        let json = crate::cloudflare::settled(json, is_apart_from_tracing);
+                        return (document.name.clone(), json);
+                    }
                     if let Some(fields) = json.as_object_mut() {
                         // A role that many functions share is read once, on behalf of one of them.
                         fields.remove("target");
@@ -155,10 +166,17 @@ impl Essence {
                 })
                 .collect(),
             contents: contents
+                // A reply as it came: what it says is in the documents and the other contents.
+                .filter(|content| !content.name.ends_with(".raw"))
                 .map(|content| (content.name.clone(), content.sha256))
                 .collect(),
         }
     }
+}
+
+fn is_of_a_worker(document: &Value) -> bool {
+    let target = document.get("target").and_then(Value::as_str);
+    target.is_some_and(|target| target.starts_with("cloudflare://"))
 }
 
 fn settled(value: Value, also: &[&str]) -> Value {

@@ -1,4 +1,4 @@
-//! An ordinary function as the collectors lay it down, for tests to change.
+//! An ordinary function and an ordinary Worker as the collectors lay them down, for tests to change.
 
 use crate::mark::MarkKey;
 use crate::model::Snapshot;
@@ -10,6 +10,11 @@ pub(crate) const FUNCTION: &str = "arn:aws:lambda:eu-west-1:111122223333:functio
 pub(crate) const ROLE: &str = "arn:aws:iam::111122223333:role/service-role/billing-role";
 pub(crate) const SECRET: &str = "marked-secret-value";
 pub(crate) const RULE: &str = "arn:aws:events:eu-west-1:111122223333:rule/nightly";
+
+pub(crate) const WORKER: &str = "cloudflare://0123456789abcdef0123456789abcdef/billing-api";
+const SETTINGS: &str = "GET /accounts/{account_id}/workers/scripts/{script_name}/settings";
+const SCRIPT_SETTINGS: &str =
+    "GET /accounts/{account_id}/workers/scripts/{script_name}/script-settings";
 
 /// Pieces to be changed.
 #[derive(Clone)]
@@ -185,23 +190,304 @@ pub(crate) fn ordinary() -> Pieces {
     pieces
 }
 
+/// A Worker on one route, run by a schedule, with a secret and a namespace; one version answers all.
+pub(crate) fn worker() -> Pieces {
+    use ArtifactKind as Kind;
+    let request = Request::whole(Kind::Configuration);
+    let json =
+        json!({"artifact": request.artifact, "selector": null, "target": WORKER, "replies": []});
+    let name = "configuration".to_owned();
+    let mut pieces = Pieces(vec![Piece {
+        request,
+        result: Outcome::Acquired,
+        documents: vec![Document { name, json }],
+        contents: Vec::new(),
+    }]);
+    pieces.result(
+        Kind::Configuration,
+        None,
+        SETTINGS,
+        "billing-api",
+        json!({
+            "bindings": [
+                {"type": "plain_text", "name": "TAX_PERCENT", "text": SECRET},
+                {"type": "json", "name": "COUNTRIES", "json": ["DE", SECRET]},
+                {"type": "kv_namespace", "name": "INVOICES", "namespace_id": "5f0f0a1c2b3d4e5f60718293a4b5c6d7"},
+                {"type": "secret_text", "name": "API_PASSWORD"}],
+            "compatibility_date": "2026-01-15", "compatibility_flags": ["nodejs_compat", "brotli_content_encoding"],
+            "usage_model": "standard", "limits": {"cpu_ms": 50},
+            "placement": {"mode": "smart", "last_analyzed_at": "2026-01-01T00:00:00Z", "status": "SUCCESS"},
+            "tags": ["billing"], "logpush": false, "tail_consumers": null,
+            "observability": {"enabled": true, "head_sampling_rate": 1}}),
+    );
+    pieces.result(
+        Kind::Secrets,
+        None,
+        "GET /accounts/{account_id}/workers/scripts/{script_name}/secrets",
+        "billing-api",
+        json!([{"name": "API_PASSWORD", "type": "secret_text"}]),
+    );
+    pieces.modules(None, "old code", "one");
+    pieces.modules(Some("v3"), "old code", "one");
+    let made = |number: u64| {
+        json!({"id": format!("v{number}"), "number": number, "metadata": {"created_on": "2026-01-01T00:00:00Z",
+            "modified_on": "2026-01-01T00:00:00Z", "author_email": "alice@example.com", "source": "wrangler"}})
+    };
+    pieces.result(
+        Kind::Versions,
+        None,
+        "GET /accounts/{account_id}/workers/scripts/{script_name}/versions",
+        "billing-api",
+        json!({"items": [made(3), made(2), made(1)]}),
+    );
+    pieces = pieces.live(vec![json!({"version_id": "v3", "percentage": 100})]);
+    pieces.result(
+        Kind::UrlConfig,
+        None,
+        "GET /accounts/{account_id}/workers/scripts/{script_name}/subdomain",
+        "billing-api",
+        json!({"enabled": false, "previews_enabled": false}),
+    );
+    pieces.result(
+        Kind::UrlConfig,
+        None,
+        "GET /accounts/{account_id}/workers/subdomain",
+        "the account",
+        json!({"subdomain": "example"}),
+    );
+    pieces.result(
+        Kind::UrlConfig,
+        None,
+        "GET /accounts/{account_id}/workers/domains",
+        "billing-api",
+        json!([]),
+    );
+    pieces.result(
+        Kind::UrlConfig,
+        None,
+        "GET /zones",
+        "the account",
+        json!([{"id": "z1", "name": "example.com", "modified_on": "2026-01-01T00:00:00Z", "plan": {"price": 0}}]),
+    );
+    let pieces = pieces.routed(json!([
+        {"id": "r1", "pattern": "billing.example.com/*", "script": "billing-api"},
+        {"id": "r9", "pattern": "other.example.com/*", "script": "other"},
+    ]));
+    let mut pieces = pieces;
+    pieces.result(
+        Kind::EventSourceMappings,
+        None,
+        "GET /accounts/{account_id}/workers/scripts/{script_name}/schedules",
+        "billing-api",
+        json!({"schedules": [{"cron": "*/30 * * * *", "created_on": "2026-01-01T00:00:00Z"}]}),
+    );
+    pieces.result(
+        Kind::Observability,
+        None,
+        SCRIPT_SETTINGS,
+        "billing-api",
+        json!({"logpush": false, "observability": {"enabled": true, "head_sampling_rate": 1}, "tags": ["billing"], "tail_consumers": null}),
+    );
+    pieces.result(
+        Kind::Observability,
+        None,
+        "GET /accounts/{account_id}/workers/scripts/{script_name}/tails",
+        "billing-api",
+        Value::Null,
+    );
+    pieces.refused(
+        Kind::ExecutionRole,
+        None,
+        Outcome::Absent {
+            why: "a Worker has no identity of its own".to_owned(),
+        },
+    )
+}
+
+/// What is done to a Worker.
+impl Pieces {
+    /// Lays down a result in Cloudflare's envelope; one of the same call about the same is replaced.
+    fn result(
+        &mut self,
+        artifact: ArtifactKind,
+        selector: Option<&str>,
+        call: &str,
+        about: &str,
+        result: Value,
+    ) {
+        let reply = json!({"result": result, "success": true, "errors": [], "messages": []});
+        let text = reply.to_string();
+        let entry = json!({"call": call, "about": about, "received_at": "2026-01-02T03:04:05Z", "reply": reply,
+            "reply_sha256": Sha256Digest::of(&text), "reply_bytes": text.len()});
+        self.entry(artifact, selector, entry);
+    }
+
+    /// Another result in place of the one there is.
+    pub(crate) fn resulted(mut self, artifact: ArtifactKind, call: &str, result: Value) -> Self {
+        self.result(artifact, None, call, "billing-api", result);
+        self
+    }
+
+    /// The code of the script, or of a version, in a reply with this boundary.
+    fn modules(&mut self, version: Option<&str>, code: &str, boundary: &str) {
+        let module = json!({"name": "index.js", "content_type": "application/javascript+module",
+            "offset": boundary.len() + 100, "size_bytes": code.len(), "crc32": 7, "sha256": Sha256Digest::of(code)});
+        let note = json!({"note": "code", "value": {
+            "content_type": format!("multipart/form-data; boundary={boundary}"), "main_module": "index.js",
+            "modules": [module], "modules_sha256": Sha256Digest::of(format!("modules of {code}"))}});
+        self.entry(ArtifactKind::FunctionCode, version, note);
+        let name = version.map_or("function-code".to_owned(), |version| {
+            format!("function-code-{version}")
+        });
+        let content = |name: String, bytes: String| Content {
+            name,
+            key: format!("content/{}", Sha256Digest::of(&bytes)),
+            sha256: Sha256Digest::of(&bytes),
+            size_bytes: bytes.len() as u64,
+        };
+        self.piece(ArtifactKind::FunctionCode, version).contents = vec![
+            content(format!("{name}.raw"), format!("--{boundary}\n{code}")),
+            content(format!("{name}.zip"), code.to_owned()),
+        ];
+    }
+
+    /// Other code was uploaded as version `v4`, which is not deployed by that.
+    pub(crate) fn uploaded(mut self, code: &str) -> Self {
+        self.modules(None, code, "one");
+        self.modules(Some("v4"), code, "one");
+        let call = "GET /accounts/{account_id}/workers/scripts/{script_name}/versions";
+        let versions = self.result_of(ArtifactKind::Versions, call)["items"].as_array_mut();
+        let made = json!({"id": "v4", "number": 4, "metadata": {"author_email": "mallory@example.com", "source": "api"}});
+        versions.unwrap().insert(0, made);
+        self
+    }
+
+    /// What version `v3` was made of, as the collector keeps it.
+    pub(crate) fn made_of(mut self, bindings: Value, runtime: Value) -> Self {
+        let call = "GET /accounts/{account_id}/workers/scripts/{script_name}/versions/{version_id}";
+        let made =
+            json!({"id": "v3", "resources": {"bindings": bindings, "script_runtime": runtime}});
+        self.result(ArtifactKind::Versions, Some("v3"), call, "v3", made);
+        self
+    }
+
+    /// Everything once more a day later: another boundary, other times, other bytes of replies.
+    pub(crate) fn read_again(mut self) -> Self {
+        self.modules(None, "old code", "another-one");
+        for piece in &mut self.0 {
+            for document in &mut piece.documents {
+                for entry in document.json["replies"].as_array_mut().unwrap() {
+                    if entry["call"].is_string() {
+                        entry["received_at"] = json!("2026-01-03T03:04:05Z");
+                        entry["reply_sha256"] = json!(Sha256Digest::of("other"));
+                        entry["reply_bytes"] = json!(1);
+                        entry["reply"]["messages"] = json!(["seen before"]);
+                    }
+                }
+            }
+        }
+        let settings = self.result_of(ArtifactKind::Configuration, SETTINGS);
+        settings["placement"]["last_analyzed_at"] = json!("2026-01-03T00:00:00Z");
+        settings["placement"]["status"] = json!("INSUFFICIENT_INVOCATIONS");
+        let zones = self.result_of(ArtifactKind::UrlConfig, "GET /zones");
+        zones[0]["plan"]["price"] = json!(20);
+        self.routed(json!([
+            {"id": "r8", "pattern": "new.example.com/*", "script": "other"},
+            {"id": "r1", "pattern": "billing.example.com/*", "script": "billing-api"},
+        ]))
+    }
+
+    /// The same with lists the other way round whose order means nothing.
+    pub(crate) fn reordered(mut self) -> Self {
+        let settings = self.result_of(ArtifactKind::Configuration, SETTINGS);
+        for list in ["bindings", "compatibility_flags"] {
+            settings[list].as_array_mut().unwrap().reverse();
+        }
+        self
+    }
+
+    fn result_of(&mut self, artifact: ArtifactKind, call: &str) -> &mut Value {
+        let replies = self.piece(artifact, None).documents[0].json["replies"].as_array_mut();
+        let mut replies = replies.unwrap().iter_mut();
+        &mut replies.find(|entry| entry["call"] == call).unwrap()["reply"]["result"]
+    }
+
+    /// Replaces fields of the Worker's settings; null takes one out.
+    pub(crate) fn set(mut self, fields: Value) -> Self {
+        let settings = self.result_of(ArtifactKind::Configuration, SETTINGS);
+        for (name, value) in fields.as_object().unwrap() {
+            settings[name] = value.clone();
+        }
+        self
+    }
+
+    /// Binds something, in place of what has its name.
+    pub(crate) fn bound(mut self, binding: Value) -> Self {
+        let bindings = &mut self.result_of(ArtifactKind::Configuration, SETTINGS)["bindings"];
+        let bindings = bindings.as_array_mut().unwrap();
+        bindings.retain(|old| old["name"] != binding["name"]);
+        bindings.push(binding);
+        self
+    }
+
+    /// Replaces fields of what no version has: observability, who listens. The settings repeat them.
+    pub(crate) fn observed(mut self, fields: Value) -> Self {
+        let settings = self.result_of(ArtifactKind::Observability, SCRIPT_SETTINGS);
+        for (name, value) in fields.as_object().unwrap() {
+            settings[name] = value.clone();
+        }
+        self.set(fields)
+    }
+
+    /// The routes of the zone.
+    pub(crate) fn routed(mut self, routes: Value) -> Self {
+        let call = "GET /zones/{zone_id}/workers/routes";
+        self.result(ArtifactKind::UrlConfig, None, call, "example.com", routes);
+        self
+    }
+
+    /// A deployment of these versions; the one before stands below it.
+    pub(crate) fn live(self, versions: Vec<Value>) -> Self {
+        let deployment = |id: &str, versions: Vec<Value>| {
+            json!({"id": id, "source": "wrangler", "strategy": "percentage", "author_email": "alice@example.com",
+                "created_on": "2026-01-01T00:00:00Z", "versions": versions})
+        };
+        let old = vec![json!({"version_id": "v2", "percentage": 100})];
+        self.resulted(
+            ArtifactKind::Deployments,
+            "GET /accounts/{account_id}/workers/scripts/{script_name}/deployments",
+            json!({"deployments": [deployment("d2", versions), deployment("d1", old)]}),
+        )
+    }
+}
+
 impl Pieces {
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot::read(&self.0, &MarkKey::new([7; 32]))
     }
 
-    fn piece(&mut self, artifact: ArtifactKind, selector: Option<&str>) -> &mut Piece {
+    /// What the documents are about.
+    fn target(&self) -> Value {
+        let mut documents = self.0.iter().flat_map(|piece| &piece.documents);
+        let first = documents
+            .next()
+            .map(|document| document.json["target"].clone());
+        first.unwrap_or_else(|| json!(FUNCTION))
+    }
+
+    pub(crate) fn piece(&mut self, artifact: ArtifactKind, selector: Option<&str>) -> &mut Piece {
         let request = Request {
             artifact,
             selector: selector.map(str::to_owned),
         };
+        let target = self.target();
         let known = self.0.iter().position(|piece| piece.request == request);
         let index = known.unwrap_or_else(|| {
             let name = match selector {
                 Some(selector) => format!("{}-{selector}", artifact.as_str()),
                 None => artifact.as_str().to_owned(),
             };
-            let json = json!({"artifact": artifact, "selector": selector, "target": FUNCTION, "replies": []});
+            let json = json!({"artifact": artifact, "selector": selector, "target": target, "replies": []});
             self.0.push(Piece {
                 request,
                 result: Outcome::Acquired,

@@ -14,23 +14,29 @@ mod baseline;
 #[cfg(test)]
 mod canned;
 mod changes;
+mod cloudflare;
 mod findings;
 mod mark;
 mod model;
+mod papers;
 mod piece;
 mod policy;
 mod reading;
+mod runtime;
 mod verdict;
 
 pub use baseline::{Baseline, Cause, NotRead, Substance};
-pub use changes::{Change, ChangeKind, Gap, changes, changes_as_markdown, gaps};
+pub use changes::{
+    Change, ChangeKind, Gap, changes, changes_as_markdown, changes_as_markdown_for, gaps,
+};
 pub use findings::{RULES, Rule, findings};
 pub use mark::{BadMarkKey, Mark, MarkKey};
 pub use model::{
-    Alias, AsyncCalls, Code, Concurrency, FunctionUrl, Invoker, Layer, LogGroup, Mapping, Place,
-    Role, Settings, Signing, Snapshot, Variable, Version,
+    Alias, AsyncCalls, Binding, Code, Concurrency, FunctionUrl, Invoker, Layer, LogGroup, Mapping,
+    Place, Role, Settings, Signing, Snapshot, Variable, Version,
 };
 pub use piece::{Content, Document, Piece};
 pub use policy::{Condition, Effect, Policy, Principal, Statement};
 pub use reading::Reading;
+pub use runtime::{Running, runtime_of};
 pub use verdict::{Compared, FileSummary, verdict};

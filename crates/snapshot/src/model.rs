@@ -1,9 +1,10 @@
 //! The function as it is configured, in words of no provider.
 
 use crate::mark::{Mark, MarkKey};
+use crate::papers::Papers;
 use crate::piece::Piece;
 use crate::policy::Policy;
-use crate::reading::Reading;
+use crate::reading::{NO_PART, Reading};
 use evidence::Sha256Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,13 +12,15 @@ use std::collections::BTreeMap;
 /// A function as it is configured. Names, digests and marks; no environment value is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// The function's ARN without a qualifier; none if no piece names it.
+    /// The function's ARN without a qualifier, or the address that stands for one; none if no piece
+    /// names it.
     pub function: Option<String>,
     /// Its account; none if no piece names it.
     pub account: Option<String>,
     /// Handler, runtime, role and the like of what is deployed; none if there is no such function.
     pub settings: Reading<Option<Settings>>,
-    /// The environment: names with marks. Lambda may tell the rest and not this.
+    /// The environment: names with marks, and the bindings of a Worker. Lambda may tell the rest and not
+    /// this.
     pub environment: Reading<BTreeMap<String, Variable>>,
     /// The deployed code; none if there is no such function.
     pub code: Reading<Option<Code>>,
@@ -53,15 +56,67 @@ pub struct Snapshot {
     pub invokers: BTreeMap<String, Reading<Option<Invoker>>>,
     /// The role that the function runs as; none if there is no such role.
     pub role: Reading<Option<Role>>,
-    /// Where the function's lines go.
+    /// Where the function's lines go, and how much is written down of what it does.
     pub log_group: Reading<Option<LogGroup>>,
 }
 
 impl Snapshot {
-    /// Reads the documents of AWS as coldcase's collectors keep them. What was refused becomes
+    /// Reads the documents of a provider as coldcase's collectors keep them. What was refused becomes
     /// unknown; a document that says nothing that can be understood does so, too.
     pub fn read(pieces: &[Piece], key: &MarkKey) -> Self {
-        crate::aws::read(pieces, key)
+        match Papers(pieces).targets().next() {
+            Some(target) if target.starts_with("cloudflare://") => {
+                crate::cloudflare::read(pieces, key)
+            }
+            Some(target) if !target.starts_with("arn:") => Self {
+                function: Some(target.to_owned()),
+                ..Self::unread("coldcase cannot read how functions of this provider are configured")
+            },
+            // Where everything was refused, there is no document that names a target.
+            Some(_) | None => crate::aws::read(pieces, key),
+        }
+    }
+
+    /// A snapshot of which no part is known.
+    fn unread(why: &str) -> Self {
+        fn none<T>(why: &str) -> Reading<T> {
+            Reading::unknown(why)
+        }
+        Self {
+            function: None,
+            account: None,
+            settings: none(why),
+            environment: none(why),
+            code: none(why),
+            layers: none(why),
+            layer_policies: BTreeMap::new(),
+            versions: none(why),
+            aliases: none(why),
+            policies: BTreeMap::new(),
+            urls: none(why),
+            mappings: BTreeMap::new(),
+            async_calls: none(why),
+            concurrency: none(why),
+            provisioned: none(why),
+            signing: none(why),
+            runtime_management: none(why),
+            recursion: none(why),
+            tags: none(why),
+            invokers: BTreeMap::new(),
+            role: none(why),
+            log_group: none(why),
+        }
+    }
+
+    /// A snapshot of something that has none of these parts.
+    pub(crate) fn without_parts() -> Self {
+        Self::unread(NO_PART)
+    }
+
+    /// Whether it is a Worker of Cloudflare's, which is named and looked at in other words.
+    pub(crate) fn is_worker(&self) -> bool {
+        let function = self.function.as_deref();
+        function.is_some_and(|function| function.starts_with("cloudflare://"))
     }
 
     /// The settings, if they were read and there are any.
@@ -91,7 +146,7 @@ pub struct Settings {
     pub place: Place,
     /// The runtime; none of an image.
     pub runtime: Option<String>,
-    /// The entry point; none of an image.
+    /// The entry point: the handler, or the main module; none of an image.
     pub handler: Option<String>,
     /// `Zip` or `Image`.
     pub package_type: Option<String>,
@@ -130,8 +185,22 @@ pub struct Settings {
 /// One environment variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variable {
-    /// Stands for its value.
+    /// Stands for its value, or for all that is known of a binding.
     pub mark: Mark,
+    /// What it gives a Worker besides a value; none of what is a value only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
+}
+
+/// What a Worker may use under a name: a bucket, a database, another Worker, a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Where it is told of.
+    pub place: Place,
+    /// Its kind in the provider's words: `r2_bucket`.
+    pub kind: String,
+    /// What it points at, as `field value` pairs; none of what points at nothing, as secrets.
+    pub points_at: Option<String>,
 }
 
 /// Deployed code.
@@ -194,7 +263,7 @@ pub struct Version {
 pub struct Alias {
     /// Where it is told of.
     pub place: Place,
-    /// The version that it names, or `$LATEST`.
+    /// The version that it names, or `$LATEST`; of several that share calls the one with the most.
     pub version: String,
     /// Other versions with the share of calls that they get, as written.
     pub weights: BTreeMap<String, String>,
@@ -202,14 +271,14 @@ pub struct Alias {
     pub description: Option<String>,
 }
 
-/// A function URL.
+/// A function URL, or any address under which a Worker answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionUrl {
     /// Where it is told of.
     pub place: Place,
     /// The address.
     pub url: Option<String>,
-    /// `NONE` or `AWS_IAM`.
+    /// `NONE` or `AWS_IAM`; none where nothing tells.
     pub auth: Option<String>,
     /// `BUFFERED` or `RESPONSE_STREAM`.
     pub invoke_mode: Option<String>,
@@ -301,7 +370,7 @@ pub struct Role {
     pub tags: Reading<BTreeMap<String, String>>,
 }
 
-/// A log group.
+/// A log group, or the observability of a Worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogGroup {
     /// Where it is told of.
@@ -314,6 +383,10 @@ pub struct LogGroup {
     pub key: Option<String>,
     /// Its class.
     pub class: Option<String>,
-    /// Who else gets its lines: destinations by the filter's name; none if that could not be read.
+    /// Who else gets its lines: destinations by the name of the filter or receiver; none if that could
+    /// not be read.
     pub subscriptions: Option<BTreeMap<String, String>>,
+    /// How much is written down, each as text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other: BTreeMap<String, String>,
 }

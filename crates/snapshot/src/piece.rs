@@ -40,6 +40,22 @@ pub struct Content {
     pub size_bytes: u64,
 }
 
+impl Piece {
+    /// The package that it brought; none if it brought none.
+    pub fn archive(&self) -> Option<&Content> {
+        self.contents.iter().find(|content| content.is_archive())
+    }
+}
+
+impl Content {
+    /// Whether it may be a package. A reply that was kept as it came is none; the package that was made of
+    /// it is beside it.
+    pub fn is_archive(&self) -> bool {
+        let endings = [".raw", ".multipart", ".json"];
+        !endings.iter().any(|ending| self.name.ends_with(ending))
+    }
+}
+
 impl From<&Exhibit> for Content {
     fn from(exhibit: &Exhibit) -> Self {
         Self {

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// How the reason ends where nobody tried.
 pub(crate) const NOT_ASKED: &str = " was not asked for";
+/// The reason of a part that this kind of function does not have.
+pub(crate) const NO_PART: &str = "there is no such part";
 
 /// One part of a snapshot. What was refused is unknown, which is another thing than not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,14 @@ impl<T> Reading<T> {
         }
     }
 
+    /// The same, to be changed.
+    pub(crate) fn value_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::Known(value) | Self::Partly { value, .. } => Some(value),
+            Self::Unknown { .. } => None,
+        }
+    }
+
     /// Whether all of it was read, so that what is not in it is not there.
     pub const fn is_whole(&self) -> bool {
         matches!(self, Self::Known(_))
@@ -50,6 +60,11 @@ impl<T> Reading<T> {
     /// Nobody tried to read it, as against: it was refused or failed.
     pub fn was_not_asked(&self) -> bool {
         matches!(self, Self::Unknown { why } if why.ends_with(NOT_ASKED))
+    }
+
+    /// There is no such part of this kind of function, so that it is missing nowhere.
+    pub(crate) fn is_no_part(&self) -> bool {
+        matches!(self, Self::Unknown { why } if why == NO_PART)
     }
 
     /// Not read.

@@ -2,7 +2,8 @@
 
 use crate::changes::{Change, ChangeKind};
 use evidence::{
-    Category, Confidence, Finding, ResourceKind, Severity, Target, Trigger, Verdict, shown,
+    Category, Confidence, Finding, Provider, ResourceKind, Severity, Target, Trigger, Verdict,
+    shown,
 };
 
 /// The longest line.
@@ -72,7 +73,7 @@ pub fn verdict(
         notes.push(format!("{} {parts} not comparable", compared.gaps));
     }
     let mut how = format!(
-        ": {}, {} confidence",
+        ". {}, {} confidence",
         severity_word(severity),
         confidence_word(confidence)
     );
@@ -251,7 +252,11 @@ fn left_nothing(trigger: &Trigger, compared: &Compared<'_>) -> bool {
 /// `; since the record of the known good differ: code (3 files) and 1 layer`, first what the call can
 /// have made.
 fn what(trigger: &Trigger, compared: &Compared<'_>, target: &Target) -> String {
-    let name = shown(&target.name, 64);
+    let provider = target.provider;
+    let name = match provider {
+        Provider::Cloudflare => format!("the Worker {}", shown(&target.name, 64)),
+        _ => shown(&target.name, 64),
+    };
     let Some(changes) = compared.changes else {
         return format!("; there is no record of {name} as it was known to be good");
     };
@@ -271,8 +276,8 @@ fn what(trigger: &Trigger, compared: &Compared<'_>, target: &Target) -> String {
     };
     let files = (told_with, compared.files.total());
     let mine = can_make_files(trigger);
-    let own = parts(&own, files, if mine { stray } else { 0 });
-    let others = parts(&others, files, if mine { 0 } else { stray });
+    let own = parts(provider, &own, files, if mine { stray } else { 0 });
+    let others = parts(provider, &others, files, if mine { 0 } else { stray });
     let is_event = matches!(trigger, Trigger::CloudTrailEvent { .. });
     let mut told = match own {
         Some((list, verb)) => format!("; since the record of the known good {verb}: {list}"),
@@ -289,6 +294,7 @@ fn what(trigger: &Trigger, compared: &Compared<'_>, target: &Target) -> String {
 
 /// `code (3 files), 1 environment name and the role`, with the verb; none where nothing differs.
 fn parts(
+    provider: Provider,
     changes: &[&Change],
     (told_with, files): (ChangeKind, usize),
     stray: usize,
@@ -320,24 +326,25 @@ fn parts(
             count => format!("{count} {what}s"),
         };
         let part = match kind {
+            ChangeKind::Environment if provider == Provider::Cloudflare => plural("binding"),
             ChangeKind::Environment => plural("environment name"),
             ChangeKind::Layer => plural("layer"),
             ChangeKind::RolePolicy => plural("role permission"),
-            kind => kind.words().to_owned(),
+            kind => kind.words_for(provider).to_owned(),
         };
         let of_part = if *kind == told_with { files } else { 0 };
         parts.push(format!("{part}{}", in_files(of_part)));
         is_plural |= match kind {
             ChangeKind::Environment | ChangeKind::Layer | ChangeKind::RolePolicy => count > 1,
-            kind => kind.words().ends_with('s'),
+            kind => kind.words_for(provider).ends_with('s'),
         };
     }
     let others = telling.len().saturating_sub(room) + lesser.len();
     match (others, lesser.first()) {
         (0, _) => {}
         (1, Some(kind)) if parts.is_empty() => {
-            is_plural |= kind.words().ends_with('s');
-            parts.push(kind.words().to_owned());
+            is_plural |= kind.words_for(provider).ends_with('s');
+            parts.push(kind.words_for(provider).to_owned());
         }
         (1, _) => parts.push("1 lesser part".to_owned()),
         (others, _) => {
@@ -361,7 +368,7 @@ fn head(trigger: &Trigger, target: &Target) -> String {
         ..
     } = trigger
     else {
-        return "a person asked, no event names who did it".to_owned();
+        return "A person asked, no event names who did it".to_owned();
     };
     let event = shown(bare(event_name), 48);
     let by = match principal {
@@ -414,11 +421,11 @@ fn short(principal: &str, account: &str) -> String {
 
 const fn severity_word(severity: Severity) -> &'static str {
     match severity {
-        Severity::Info => "info",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
+        Severity::Info => "Info",
+        Severity::Low => "Low",
+        Severity::Medium => "Medium",
+        Severity::High => "High",
+        Severity::Critical => "Critical",
     }
 }
 

@@ -1,9 +1,9 @@
 //! Who and what calls the function, under which name, how often, and where results go.
 
-use super::papers::Papers;
+use super::qualifier;
 use super::settings::read_policy;
-use super::{as_text, qualifier, text, whole};
 use crate::model::{Alias, AsyncCalls, Concurrency, FunctionUrl, Mapping};
+use crate::papers::{Papers, as_text, text, whole};
 use crate::policy::Policy;
 use crate::reading::Reading;
 use evidence::ArtifactKind;

@@ -1,9 +1,9 @@
 //! Rules, buckets and topics that the function's policy lets in: what they send, and to whom.
 
-use super::papers::{Papers, entries, missing};
-use super::{as_text, text, xml};
+use super::xml;
 use crate::mark::MarkKey;
 use crate::model::Invoker;
+use crate::papers::{Papers, as_text, entries, missing, text};
 use crate::reading::Reading;
 use evidence::ArtifactKind;
 use serde_json::Value;

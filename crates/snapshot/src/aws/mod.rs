@@ -2,24 +2,18 @@
 
 mod access;
 mod invokers;
-mod papers;
 mod role;
 mod settings;
 mod xml;
 
 use crate::mark::MarkKey;
-use crate::model::{Place, Snapshot};
+use crate::model::Snapshot;
+use crate::papers::Papers;
 use crate::piece::Piece;
-use evidence::ArtifactKind;
-use papers::Papers;
-use serde_json::Value;
-
-/// How many entries of a list are read.
-const MOST: usize = 10_000;
 
 pub(crate) fn read(pieces: &[Piece], key: &MarkKey) -> Snapshot {
     let papers = Papers(pieces);
-    let function = papers.function();
+    let function = function(papers);
     let account = function.as_deref().and_then(|arn| arn.split(':').nth(4));
     let name = function.as_deref().and_then(|arn| arn.rsplit(':').next());
     let settings = settings::settings(&papers, name);
@@ -52,32 +46,6 @@ pub(crate) fn read(pieces: &[Piece], key: &MarkKey) -> Snapshot {
     }
 }
 
-/// A text that says something.
-fn text(value: &Value, pointer: &str) -> Option<String> {
-    let text = value.pointer(pointer)?.as_str()?;
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// A value as text: texts bare, the rest as JSON with its keys sorted. The order of lists is kept.
-fn as_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => sorted(other).to_string(),
-    }
-}
-
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().map(|(k, v)| (k.clone(), sorted(v))).collect();
-            fields.sort_by(|a, b| a.0.cmp(&b.0));
-            Value::Object(fields.into_iter().collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-        other => other.clone(),
-    }
-}
-
 /// The qualifier of an ARN `…:function:NAME:QUALIFIER`; `""` of the function itself.
 fn qualifier(arn: &str) -> String {
     let qualifier = arn.split(':').nth(7).unwrap_or_default();
@@ -87,12 +55,12 @@ fn qualifier(arn: &str) -> String {
     }
 }
 
-/// What came of one request to AWS.
-type Found<'a> = (Place, &'a Value);
-
-/// The only one of its kind.
-const fn whole(artifact: ArtifactKind) -> (ArtifactKind, Option<&'static str>) {
-    (artifact, None)
+/// The function's ARN without a qualifier.
+fn function(papers: Papers<'_>) -> Option<String> {
+    papers
+        .targets()
+        .find(|arn| arn.split(':').nth(2) == Some("lambda") && arn.contains(":function:"))
+        .map(|arn| arn.split(':').take(7).collect::<Vec<_>>().join(":"))
 }
 
 #[cfg(test)]

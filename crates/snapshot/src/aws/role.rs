@@ -1,8 +1,8 @@
 //! The execution role, out of IAM's XML and the documents that the collector decoded.
 
-use super::papers::{Papers, entries, missing, not_asked, notes, replies};
-use super::{text, xml};
+use super::xml;
 use crate::model::{Place, Role};
+use crate::papers::{Papers, entries, missing, not_asked, notes, replies, text};
 use crate::piece::Piece;
 use crate::policy::Policy;
 use crate::reading::Reading;

@@ -1,9 +1,8 @@
 //! What is deployed: settings, environment, code, layers, versions, and what is laid down about them.
 
-use super::papers::{Papers, entries, missing, not_asked, replies};
-use super::{as_text, text, whole};
 use crate::mark::MarkKey;
 use crate::model::{Code, Layer, LogGroup, Place, Settings, Signing, Variable, Version};
+use crate::papers::{Papers, as_text, entries, missing, not_asked, replies, text, whole};
 use crate::policy::Policy;
 use crate::reading::Reading;
 use evidence::{ArtifactKind, Sha256Digest};
@@ -171,7 +170,13 @@ pub(super) fn environment(
         variables
             .map(|(name, value)| {
                 let mark = key.mark(name, &as_text(value));
-                (name.clone(), Variable { mark })
+                (
+                    name.clone(),
+                    Variable {
+                        mark,
+                        binding: None,
+                    },
+                )
             })
             .collect(),
     )
@@ -260,7 +265,7 @@ fn layer_digest(papers: &Papers<'_>, arn: &str) -> Option<Sha256Digest> {
 
 pub(super) fn layer_policies(papers: &Papers<'_>) -> BTreeMap<String, Reading<Policy>> {
     let selectors = papers.selectors(ArtifactKind::Layer);
-    let own = papers.function();
+    let own = super::function(*papers);
     let own = own.as_deref().and_then(|arn| arn.split(':').nth(4));
     let layers = selectors.into_iter().flatten();
     layers
@@ -431,5 +436,6 @@ pub(super) fn log_group(papers: &Papers<'_>, name: Option<&str>) -> Reading<Opti
         key: text(group, "/kmsKeyId"),
         class,
         subscriptions,
+        other: BTreeMap::new(),
     }))
 }

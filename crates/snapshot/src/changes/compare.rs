@@ -73,6 +73,9 @@ impl Comparison {
     }
 
     pub(super) fn note_gaps<T>(&mut self, subject: &str, before: &Reading<T>, after: &Reading<T>) {
+        if before.is_no_part() || after.is_no_part() {
+            return;
+        }
         for (reading, is_before) in [(before, true), (after, false)] {
             // A record holds less than a case, always. A case asks for all, so what it did not ask for
             // is hidden: by another role, say, that came in between.

@@ -1,18 +1,28 @@
 //! Changes as Markdown, for people. Nothing in it can break out of its place.
 
 use super::{Change, ChangeKind, Gap};
-use evidence::shown_code;
+use evidence::{Provider, shown_code};
 use std::fmt::Write as _;
 
-/// All changes by part, then what could not be compared.
+/// All changes of a function of AWS's by part, then what could not be compared.
 pub fn changes_as_markdown(changes: &[Change], gaps: &[Gap]) -> String {
+    changes_as_markdown_for(Provider::Aws, changes, gaps)
+}
+
+/// The same in words of what runs at this provider.
+pub fn changes_as_markdown_for(provider: Provider, changes: &[Change], gaps: &[Gap]) -> String {
     let mut text = String::new();
     // Writing to a String does not fail.
-    let _ = write_all(&mut text, changes, gaps);
+    let _ = write_all(&mut text, provider, changes, gaps);
     text
 }
 
-fn write_all(text: &mut String, changes: &[Change], gaps: &[Gap]) -> std::fmt::Result {
+fn write_all(
+    text: &mut String,
+    provider: Provider,
+    changes: &[Change],
+    gaps: &[Gap],
+) -> std::fmt::Result {
     if changes.is_empty() {
         writeln!(text, "Nothing that could be compared is different.")?;
     }
@@ -20,7 +30,7 @@ fn write_all(text: &mut String, changes: &[Change], gaps: &[Gap]) -> std::fmt::R
     for change in changes {
         if part != Some(change.kind) {
             part = Some(change.kind);
-            let words = change.kind.words();
+            let words = change.kind.words_for(provider);
             let (first, rest) = words.split_at(1);
             writeln!(text, "\n### {}{rest}\n", first.to_uppercase())?;
         }

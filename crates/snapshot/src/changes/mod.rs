@@ -3,19 +3,21 @@
 
 mod compare;
 mod markdown;
+mod words;
 
-pub use markdown::changes_as_markdown;
+pub use markdown::{changes_as_markdown, changes_as_markdown_for};
 
 use crate::model::{
     Alias, AsyncCalls, Code, FunctionUrl, Invoker, Layer, LogGroup, Mapping, Role, Settings,
-    Signing, Snapshot, Version,
+    Signing, Snapshot, Variable, Version,
 };
 use crate::policy::Policy;
 use crate::reading::Reading;
 use compare::{Comparison, Fact};
-use evidence::Severity;
+use evidence::{Provider, Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use words::Words;
 
 /// What part of a function a change is in. In the order in which changes are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -90,7 +92,20 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    /// In words, as part of a sentence.
+    /// In words of what runs at this provider, as part of a sentence.
+    pub const fn words_for(self, provider: Provider) -> &'static str {
+        match (provider, self) {
+            (Provider::Cloudflare, Self::Function) => "the Worker itself",
+            (Provider::Cloudflare, Self::Handler) => "the main module",
+            (Provider::Cloudflare, Self::Environment) => "bindings",
+            (Provider::Cloudflare, Self::FunctionUrl) => "addresses",
+            (Provider::Cloudflare, Self::Alias) => "which version answers",
+            (Provider::Cloudflare, Self::Mapping) => "schedules",
+            _ => self.words(),
+        }
+    }
+
+    /// In words of AWS, as part of a sentence.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Function => "the function itself",
@@ -147,6 +162,20 @@ pub struct Change {
     pub severity: Severity,
 }
 
+impl Change {
+    /// Whether it is what coldcase itself does to a function after sealing: X-Ray turned on, or the
+    /// observability of a Worker.
+    pub fn is_tracing_on(&self) -> bool {
+        let is_mode = self.kind == ChangeKind::Tracing
+            && self.before.as_deref() == Some("PassThrough")
+            && self.after.as_deref() == Some("Active");
+        let is_more = self.kind == ChangeKind::Logging
+            && words::TURNED_ON.contains(&self.subject.as_str())
+            && matches!(self.after.as_deref(), Some("on" | "1"));
+        is_mode || is_more
+    }
+}
+
 /// A part that cannot be compared, or not as a whole, because it could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Gap {
@@ -172,25 +201,19 @@ pub fn gaps(before: &Snapshot, after: &Snapshot) -> Vec<Gap> {
 
 fn compared(before: &Snapshot, after: &Snapshot) -> Comparison {
     let mut all = Comparison::default();
-    settings(&mut all, &before.settings, &after.settings);
+    // Where everything was refused, only the other one tells what it is.
+    let is_worker = before.is_worker() || after.is_worker();
+    let words = match is_worker {
+        true => &words::OF_A_WORKER,
+        false => &words::OF_A_FUNCTION,
+    };
+    settings(&mut all, words, &before.settings, &after.settings);
     code(&mut all, &before.code, &after.code);
     layers(&mut all, &before.layers, &after.layers);
-    all.maps(
-        ChangeKind::Environment,
-        "environment variable",
-        (&before.environment, &after.environment),
-        |variable| {
-            vec![Fact::new(
-                "",
-                Some(variable.mark.to_string()),
-                Severity::Low,
-            )]
-        },
-        Severity::Low,
-    );
+    environment(&mut all, is_worker, before, after);
     role(&mut all, before, after);
-    access(&mut all, before, after);
-    names(&mut all, before, after);
+    access(&mut all, words, before, after);
+    names(&mut all, words, before, after);
     all.options(
         ChangeKind::CodeSigning,
         "code signing",
@@ -210,20 +233,29 @@ fn compared(before: &Snapshot, after: &Snapshot) -> Comparison {
     );
     all.options(
         ChangeKind::Logging,
-        "log group",
+        words.log_group,
         (&before.log_group, &after.log_group),
         |group: &LogGroup| {
             let days = group.retention_days.map(|days| format!("{days} days"));
-            vec![
+            let mut facts = vec![
                 Fact::new("name", Some(group.name.clone()), Severity::Low),
                 Fact::new("retention", days, Severity::Low),
                 Fact::new("key", group.key.clone(), Severity::Low),
                 Fact::new("class", group.class.clone(), Severity::Low),
-            ]
+            ];
+            facts.extend(group.other.iter().map(|(name, value)| {
+                // More is written down than before.
+                let severity = match value.as_str() {
+                    "on" | "1" => Severity::Info,
+                    _ => Severity::Low,
+                };
+                Fact::new(name, Some(value.clone()), severity)
+            }));
+            facts
         },
         Severity::Low,
     );
-    subscriptions(&mut all, before, after);
+    subscriptions(&mut all, words, before, after);
     all.values(
         ChangeKind::Concurrency,
         "reserved concurrency",
@@ -261,8 +293,49 @@ fn compared(before: &Snapshot, after: &Snapshot) -> Comparison {
     all
 }
 
+/// Values, and what a Worker may use, which stands among them.
+fn environment(all: &mut Comparison, is_worker: bool, before: &Snapshot, after: &Snapshot) {
+    let of = |snapshot: &Snapshot, is_binding: bool| {
+        snapshot.environment.clone().map(|mut all| {
+            all.retain(|_, variable| variable.binding.is_some() == is_binding);
+            all
+        })
+    };
+    all.maps(
+        ChangeKind::Environment,
+        "environment variable",
+        (&of(before, false), &of(after, false)),
+        |variable: &Variable| {
+            vec![Fact::new(
+                "",
+                Some(variable.mark.to_string()),
+                Severity::Low,
+            )]
+        },
+        Severity::Low,
+    );
+    if is_worker {
+        all.maps(
+            ChangeKind::Environment,
+            "binding",
+            (&of(before, true), &of(after, true)),
+            |variable: &Variable| {
+                let binding = variable.binding.iter();
+                let told = binding.map(|binding| match &binding.points_at {
+                    Some(points_at) => format!("{}, {points_at}", binding.kind),
+                    None => binding.kind.clone(),
+                });
+                told.map(|told| Fact::new("", Some(told), Severity::Medium))
+                    .collect()
+            },
+            Severity::Medium,
+        );
+    }
+}
+
 fn settings(
     all: &mut Comparison,
+    words: &Words,
     before: &Reading<Option<Settings>>,
     after: &Reading<Option<Settings>>,
 ) {
@@ -272,7 +345,7 @@ fn settings(
         let there = |there: bool| there.then(|| "there".to_owned());
         all.value(
             ChangeKind::Function,
-            "function",
+            words.function,
             there(was.is_some()),
             there(is.is_some()),
             Severity::Medium,
@@ -348,6 +421,14 @@ fn settings(
     ];
     for (kind, subject, get, severity) in plain {
         let (was, is) = (get(was), get(is));
+        // What a Worker's settings leave open is told by another reply, and that one may be missing.
+        if words.is_open_unknown && (was.is_none() || is.is_none()) {
+            continue;
+        }
+        let subject = match kind {
+            Kind::Handler => words.handler,
+            _ => subject,
+        };
         // coldcase itself turns tracing on.
         let severity = match (kind, is.as_deref()) {
             (Kind::Tracing, Some("Active")) => Info,
@@ -603,7 +684,7 @@ fn named_policies(
 }
 
 /// Who and what calls.
-fn access(all: &mut Comparison, before: &Snapshot, after: &Snapshot) {
+fn access(all: &mut Comparison, words: &Words, before: &Snapshot, after: &Snapshot) {
     for (qualifier, was, is) in by_qualifier(before, after, |snapshot| &snapshot.policies) {
         let subject = format!("policy of {}", qualified(&qualifier));
         all.policies(
@@ -615,8 +696,8 @@ fn access(all: &mut Comparison, before: &Snapshot, after: &Snapshot) {
     }
     for (qualifier, was, is) in by_qualifier(before, after, |snapshot| &snapshot.mappings) {
         let what = match qualifier.as_str() {
-            "" => "event source mapping".to_owned(),
-            other => format!("event source mapping of {other}:"),
+            "" => words.mapping.to_owned(),
+            other => format!("{} of {other}:", words.mapping),
         };
         all.maps(
             ChangeKind::Mapping,
@@ -628,9 +709,13 @@ fn access(all: &mut Comparison, before: &Snapshot, after: &Snapshot) {
     }
     all.maps(
         ChangeKind::FunctionUrl,
-        "function URL of",
+        words.url,
         (&before.urls, &after.urls),
         |url: &FunctionUrl| {
+            if words.is_open_unknown {
+                // Its name says it all.
+                return vec![Fact::new("", Some("on".to_owned()), Severity::Medium)];
+            }
             let mut facts = vec![
                 Fact::new("authentication", url.auth.clone(), Severity::Medium),
                 Fact::new("address", url.url.clone(), Severity::Low),
@@ -721,10 +806,10 @@ fn mapping(mapping: &Mapping) -> Vec<Fact> {
 }
 
 /// Aliases and versions.
-fn names(all: &mut Comparison, before: &Snapshot, after: &Snapshot) {
+fn names(all: &mut Comparison, words: &Words, before: &Snapshot, after: &Snapshot) {
     all.maps(
         ChangeKind::Alias,
-        "alias",
+        words.alias,
         (&before.aliases, &after.aliases),
         |alias: &Alias| {
             let weights = alias.weights.iter();
@@ -732,20 +817,20 @@ fn names(all: &mut Comparison, before: &Snapshot, after: &Snapshot) {
             let weights = (!weights.is_empty()).then(|| weights.join(", "));
             vec![
                 Fact::new("version", Some(alias.version.clone()), Severity::Low),
-                Fact::new(
-                    "share of calls for other versions",
-                    weights,
-                    Severity::Medium,
-                ),
+                Fact::new(words.shares, weights, Severity::Medium),
                 Fact::new("description", alias.description.clone(), Severity::Info),
             ]
         },
         Severity::Low,
     );
+    let (mut was, mut is) = (before.versions.clone(), after.versions.clone());
+    if words.is_open_unknown {
+        only_what_both_know(&mut was, &mut is);
+    }
     all.maps(
         ChangeKind::Version,
         "version",
-        (&before.versions, &after.versions),
+        (&was, &is),
         |version: &Version| {
             let digest = version.sha256.map(|digest| format!("sha256 {digest}"));
             vec![
@@ -760,7 +845,28 @@ fn names(all: &mut Comparison, before: &Snapshot, after: &Snapshot) {
     );
 }
 
-fn subscriptions(all: &mut Comparison, before: &Snapshot, after: &Snapshot) {
+/// Of a Worker's versions the list tells the names only; the code of a few is read besides.
+fn only_what_both_know(
+    before: &mut Reading<BTreeMap<String, Version>>,
+    after: &mut Reading<BTreeMap<String, Version>>,
+) {
+    let (Some(before), Some(after)) = (before.value_mut(), after.value_mut()) else {
+        return;
+    };
+    for (name, was) in before {
+        let Some(is) = after.get_mut(name) else {
+            continue;
+        };
+        if was.sha256.is_none() || is.sha256.is_none() {
+            (was.sha256, is.sha256) = (None, None);
+        }
+        if was.handler.is_none() || is.handler.is_none() {
+            (was.handler, is.handler) = (None, None);
+        }
+    }
+}
+
+fn subscriptions(all: &mut Comparison, words: &Words, before: &Snapshot, after: &Snapshot) {
     let of = |snapshot: &Snapshot| -> Reading<BTreeMap<String, String>> {
         match snapshot.log_group.value() {
             Some(Some(group)) => match &group.subscriptions {
@@ -770,13 +876,13 @@ fn subscriptions(all: &mut Comparison, before: &Snapshot, after: &Snapshot) {
             Some(None) => Reading::Known(BTreeMap::new()),
             None => Reading::unknown(match snapshot.log_group.why() {
                 Some(why) if snapshot.log_group.was_not_asked() => why,
-                _ => "the log group could not be read",
+                _ => words.unread_log_group,
             }),
         }
     };
     all.maps(
         ChangeKind::Logging,
-        "subscription filter",
+        words.subscription,
         (&of(before), &of(after)),
         |destination| vec![Fact::new("", Some(destination.clone()), Severity::Medium)],
         Severity::Medium,

@@ -18,11 +18,16 @@ fn look(look: &Look<'_>) -> Vec<Noticed> {
     if let (Some(was), Some(is)) = (&before.handler, &now.handler)
         && was != is
     {
+        let code = look.now.code.value().and_then(Option::as_ref);
+        let (what, proof) = match code.filter(|_| look.now.is_worker()) {
+            Some(code) => ("main module", proof(&code.place, "/main_module", Some(is))),
+            None => ("handler", proof(&now.place, "/Handler", Some(is))),
+        };
         noticed.push(Noticed {
-            statement: format!("The handler was moved from {was} to {is}"),
+            statement: format!("The {what} was moved from {was} to {is}"),
             severity: Severity::Medium,
             confidence: Confidence::High,
-            proof: proof(&now.place, "/Handler", Some(is)),
+            proof,
         });
     }
     if before.image != now.image {

@@ -1,7 +1,7 @@
 //! Tracing that is off, lines that go elsewhere, are not written or are soon deleted.
 
 use super::{Look, Noticed, Rule, proof};
-use crate::model::{Place, Settings};
+use crate::model::{LogGroup, Place, Settings};
 use evidence::{Confidence, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -24,7 +24,10 @@ fn look(look: &Look<'_>) -> Vec<Noticed> {
             proof: proof(place, below, None),
         });
     };
-    if before.tracing.as_deref() == Some("Active") && now.tracing.as_deref() != Some("Active") {
+    let is_other = |mode: &str| mode != "Active";
+    if !before.tracing.as_deref().is_none_or(is_other)
+        && now.tracing.as_deref().is_some_and(is_other)
+    {
         let statement = "Tracing was turned off".to_owned();
         note(statement, Severity::Low, &now.place, "");
     }
@@ -54,6 +57,12 @@ fn look(look: &Look<'_>) -> Vec<Noticed> {
                 );
                 note(statement, Severity::Medium, &is.place, "");
             }
+            if let Some((name, was, value)) = less_recorded(was, is) {
+                let statement = format!(
+                    "Less is written down than before: observability {name} is {value} and was {was}"
+                );
+                note(statement, Severity::Medium, &is.place, "");
+            }
         }
         (Some(Some(was)), Some(None)) => {
             let statement = format!("The log group {} is not there any more", was.name);
@@ -62,6 +71,28 @@ fn look(look: &Look<'_>) -> Vec<Noticed> {
         _ => {}
     }
     noticed
+}
+
+/// The first setting of a Worker's observability that lets less through than it did: its name, as it was,
+/// as it is. Traces are told with the mode of tracing.
+fn less_recorded<'a>(was: &'a LogGroup, is: &'a LogGroup) -> Option<(&'a str, &'a str, &'a str)> {
+    const SETTINGS: [&str; 6] = [
+        "enabled",
+        "logs.enabled",
+        "logs.invocation_logs",
+        "logs.persist",
+        "head_sampling_rate",
+        "logs.head_sampling_rate",
+    ];
+    let rate = |value: &str| match value {
+        "on" => Some(1.0),
+        "off" => Some(0.0),
+        rate => rate.parse::<f64>().ok(),
+    };
+    SETTINGS.into_iter().find_map(|name| {
+        let (was, is) = (was.other.get(name)?, is.other.get(name)?);
+        (rate(is)? < rate(was)?).then_some((name, was.as_str(), is.as_str()))
+    })
 }
 
 /// How little a level lets through.
@@ -73,7 +104,7 @@ fn rank(level: Option<&str>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::canned::ordinary;
+    use crate::canned::{ordinary, worker};
     use crate::findings::tests::found;
     use evidence::{ArtifactKind, Outcome, Severity};
     use serde_json::json;
@@ -115,6 +146,27 @@ mod tests {
             assert_eq!(found(RULE, &now, None), []);
             assert_eq!(found(RULE, &now, Some(&now)), []);
         }
+    }
+
+    #[test]
+    fn less_that_is_written_down_of_a_worker() {
+        let with = |logs: bool, rate: f64| {
+            worker().observed(
+                json!({"observability": {"enabled": true, "head_sampling_rate": rate,
+                "logs": {"enabled": logs, "invocation_logs": true}}}),
+            )
+        };
+        let all = with(true, 1.0);
+        let none = worker().observed(json!({"observability": {"enabled": false}}));
+        for now in [none, with(false, 1.0), with(true, 0.01)] {
+            assert_eq!(found(RULE, &now, Some(&all)), [Severity::Medium]);
+            assert_eq!(found(RULE, &now, None), []);
+            assert_eq!(found(RULE, &all, Some(&now)), []);
+        }
+        let traced = worker()
+            .observed(json!({"observability": {"enabled": true, "traces": {"enabled": true}}}));
+        let untraced = worker().observed(json!({"observability": {"enabled": true}}));
+        assert_eq!(found(RULE, &untraced, Some(&traced)), [Severity::Low]);
     }
 
     #[test]

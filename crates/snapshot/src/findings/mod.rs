@@ -5,9 +5,12 @@
 //! above *info*; what has come since then weighs more.
 
 mod alias_diverted;
+mod binding_added;
 mod code_signing_off;
+mod compatibility_changed;
 mod concurrency_changed;
 mod foreign_layer;
+mod gradual_version;
 mod handler_moved;
 mod key_removed;
 mod layer_changed;
@@ -21,8 +24,10 @@ mod redirecting_variable;
 mod role_trust;
 mod role_widened;
 mod runtime_changed;
+mod tail_consumer_added;
 mod unversioned_code;
 mod version_altered;
+mod worker_route_added;
 
 use crate::model::{Place, Settings, Snapshot};
 use crate::policy::{Policy, Statement};
@@ -49,6 +54,11 @@ pub const RULES: &[Rule] = &[
     concurrency_changed::RULE,
     network_changed::RULE,
     key_removed::RULE,
+    tail_consumer_added::RULE,
+    worker_route_added::RULE,
+    binding_added::RULE,
+    gradual_version::RULE,
+    compatibility_changed::RULE,
 ];
 
 /// How many findings one rule makes.
@@ -129,6 +139,10 @@ fn variables(look: &Look<'_>, judge: &dyn Fn(&str) -> Option<Judged>) -> Vec<Not
     let Some(now) = look.now.environment.value() else {
         return Vec::new();
     };
+    // A Worker's variables are none of a process's: no runtime looks at them.
+    if look.now.is_worker() {
+        return Vec::new();
+    }
     let place = look
         .now
         .settings_now()
@@ -181,7 +195,8 @@ fn token(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canned::{Pieces, SECRET, ordinary};
+    use crate::canned::{Pieces, SECRET, ordinary, worker};
+    use serde_json::json;
 
     /// The severities of what a rule finds, the worst first.
     pub(super) fn found(rule: &str, now: &Pieces, before: Option<&Pieces>) -> Vec<Severity> {
@@ -197,6 +212,49 @@ mod tests {
             for finding in findings(&ordinary().snapshot(), before.as_ref()) {
                 assert_eq!(finding.severity, Severity::Info, "{}", finding.statement);
             }
+        }
+    }
+
+    #[test]
+    fn an_ordinary_worker_gives_nothing_above_info() {
+        for now in [worker(), worker().read_again(), worker().reordered()] {
+            for before in [None, Some(worker().snapshot())] {
+                for finding in findings(&now.snapshot(), before.as_ref()) {
+                    assert_eq!(finding.severity, Severity::Info, "{}", finding.statement);
+                }
+            }
+        }
+    }
+
+    /// Everything that an attacker may do to a Worker, at once.
+    fn attacked() -> Pieces {
+        worker()
+            .uploaded("evil code")
+            .bound(json!({"type": "plain_text", "name": "NODE_OPTIONS", "text": SECRET}))
+            .bound(json!({"type": "service", "name": "AUTH", "service": "auth"}))
+            .set(json!({"compatibility_flags": [], "compatibility_date": null}))
+            .observed(json!({"tail_consumers": [{"service": "evil"}], "logpush": true, "observability": null}))
+            .routed(json!([{"id": "r2", "pattern": "shop.example.com/*", "script": "billing-api"}]))
+            .live(vec![
+                json!({"version_id": "v3", "percentage": 10}),
+                json!({"version_id": "v4", "percentage": 90}),
+            ])
+    }
+
+    #[test]
+    fn what_is_found_of_a_worker_is_told_without_the_words_of_aws() {
+        let found = findings(&attacked().snapshot(), Some(&worker().snapshot()));
+        insta::assert_json_snapshot!(found);
+        let text = serde_json::to_string(&found).unwrap().to_lowercase();
+        for word in [
+            "lambda",
+            "arn:",
+            "role",
+            "alias",
+            "layer",
+            "environment variable",
+        ] {
+            assert!(!text.contains(word), "{word} in {text}");
         }
     }
 
@@ -222,7 +280,20 @@ mod tests {
     #[test]
     fn every_proof_points_at_something_in_its_exhibit_and_holds_no_value() {
         let now = ordinary().variable("LD_PRELOAD", SECRET);
-        let found = findings(&now.snapshot(), None);
+        point_at_something(&now, &findings(&now.snapshot(), None));
+        let now = attacked();
+        let found = findings(&now.snapshot(), Some(&worker().snapshot()));
+        assert!(
+            found
+                .iter()
+                .filter(|finding| !finding.proof.is_empty())
+                .count()
+                > 5
+        );
+        point_at_something(&now, &found);
+    }
+
+    fn point_at_something(now: &Pieces, found: &[Finding]) {
         assert!(!serde_json::to_string(&found).unwrap().contains(SECRET));
         for proof in found.iter().flat_map(|finding| &finding.proof) {
             let documents = now.0.iter().flat_map(|piece| &piece.documents);

@@ -29,6 +29,8 @@ fn look(look: &Look<'_>) -> Vec<Noticed> {
             .any(|version| version.sha256.as_ref() == Some(is))
     });
     let (statement, severity) = match (publishes, is_published) {
+        // Every upload of a Worker makes a version.
+        _ if look.now.is_worker() => ("The code was changed", Severity::Low),
         (true, false) => (
             "The code was changed and no version of it was published, though the function has versions",
             Severity::Medium,

@@ -93,7 +93,7 @@ fn what_by_whom_from_where_how_bad_how_sure() {
     assert_eq!(
         verdict.line,
         "UpdateFunctionCode by assumed-role/ci-deploy from 203.0.113.66; since the record of the known good \
-         differs: code (3 files); also different since the record: 1 environment name and the role: critical, high confidence: Credentials are read and sent away (and 1 more finding)"
+         differs: code (3 files); also different since the record: 1 environment name and the role. Critical, high confidence: Credentials are read and sent away (and 1 more finding)"
     );
     assert_eq!(verdict.severity, Severity::Critical);
     assert_eq!(verdict.changed[0], "Code added");
@@ -117,7 +117,7 @@ fn a_call_that_left_no_difference_is_still_told_and_at_most_medium() {
             undone.line,
             format!(
                 "UpdateFunctionCode by assumed-role/ci-deploy from 203.0.113.66 left no difference: undone \
-                 since, or of a kind that a record does not hold{more}: medium, low confidence: nothing was found"
+                 since, or of a kind that a record does not hold{more}. Medium, low confidence: nothing was found"
             )
         );
         let expected = verdict(&deployer(), &billing(), &compared(&changes, 0), &[], true);
@@ -153,8 +153,8 @@ fn nothing_different_is_said_to_the_person_who_asked() {
     let verdict = verdict(&person, &billing(), &compared(&[], 0), &[], false);
     assert_eq!(
         verdict.line,
-        "a person asked, no event names who did it; nothing about billing differs from the record of the \
-         known good: info, high confidence: nothing was found"
+        "A person asked, no event names who did it; nothing about billing differs from the record of the \
+         known good. Info, high confidence: nothing was found"
     );
 }
 
@@ -168,7 +168,7 @@ fn what_the_call_cannot_have_done_is_told_apart_and_is_not_expected() {
     assert_eq!(
         verdict.line,
         "UpdateFunctionCode by assumed-role/ci-deploy from 203.0.113.66; since the record of the known good \
-         differs: code (2 files); also different since the record: who may call: medium, low confidence \
+         differs: code (2 files); also different since the record: who may call. Medium, low confidence \
          (expected of this deployer): nothing was found"
     );
 }
@@ -196,7 +196,7 @@ fn without_a_record_of_before_it_rests_on_findings_and_the_event() {
     assert_eq!(
         found.line,
         "UpdateFunctionCode by assumed-role/ci-deploy from 203.0.113.66; there is no record of billing as it \
-         was known to be good: high, low confidence: A reverse shell"
+         was known to be good. High, low confidence: A reverse shell"
     );
     assert_eq!(
         (found.severity, found.confidence),
@@ -234,7 +234,7 @@ fn somebody_of_another_account_is_told_with_it() {
     assert_eq!(
         verdict.line,
         "UpdateFunctionConfiguration by user/mallory of account 999999999999 from 198.51.100.1; since the \
-         record of the known good differs: the handler: medium, low confidence: nothing was found"
+         record of the known good differs: the handler. Medium, low confidence: nothing was found"
     );
 }
 
@@ -255,6 +255,39 @@ fn a_person_who_asked_is_not_taken_for_the_one_who_did_it() {
     assert_eq!(verdict.by, None);
 }
 
+#[test]
+fn a_worker_is_spoken_of_as_one() {
+    let person = Trigger::Person {
+        request_id: "q".to_owned(),
+        reason: "looks odd".to_owned(),
+        occurred_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+    };
+    let worker = Target::parse(crate::canned::WORKER).unwrap();
+    let line = |compared: &Compared<'_>| verdict(&person, &worker, compared, &[], false).line;
+    assert_eq!(
+        line(&Compared::default()),
+        "A person asked, no event names who did it; there is no record of the Worker billing-api as it was \
+         known to be good. Info, low confidence: nothing was found"
+    );
+    assert_eq!(
+        line(&compared(&[], 0)),
+        "A person asked, no event names who did it; nothing about the Worker billing-api differs from the \
+         record of the known good. Info, high confidence: nothing was found"
+    );
+    let changes = [
+        change(ChangeKind::Code, Severity::Medium),
+        change(ChangeKind::Environment, Severity::Medium),
+        change(ChangeKind::Environment, Severity::Low),
+        change(ChangeKind::FunctionUrl, Severity::Medium),
+        change(ChangeKind::Alias, Severity::Low),
+    ];
+    assert_eq!(
+        line(&compared(&changes, 1)),
+        "A person asked, no event names who did it; since the record of the known good differ: code (1 file), \
+         2 bindings, addresses and which version answers. Medium, low confidence: nothing was found"
+    );
+}
+
 proptest! {
     #[test]
     fn the_line_is_short_and_hides_nothing_whatever_the_attacker_is_called(
@@ -272,6 +305,6 @@ proptest! {
         prop_assert!(verdict.line.chars().count() <= 300, "{}", verdict.line);
         prop_assert!(!verdict.line.chars().any(is_hidden), "{:?}", verdict.line);
         prop_assert!(verdict.line.contains("and 1 more finding"), "{:?}", verdict.line);
-        prop_assert!(verdict.line.contains("high, high confidence"), "{:?}", verdict.line);
+        prop_assert!(verdict.line.contains("High, high confidence"), "{:?}", verdict.line);
     }
 }

@@ -1,22 +1,28 @@
-//! Finds replies among the pieces, and says whether what is not there is known not to be there.
+//! Finds replies among the pieces, and says whether what is not there is known not to be there. Nothing in
+//! it is of one provider.
 
-use super::{Found, MOST};
 use crate::model::Place;
 use crate::piece::Piece;
 use crate::reading::{NOT_ASKED, Reading};
 use evidence::{ArtifactKind, Outcome};
 use serde_json::Value;
 
+/// How many entries of a list are read.
+pub(crate) const MOST: usize = 10_000;
+
+/// What came of one request to a provider.
+pub(crate) type Found<'a> = (Place, &'a Value);
+
 /// What was asked for: a kind and a selector.
-pub(super) type Asked<'a> = (ArtifactKind, Option<&'a str>);
+pub(crate) type Asked<'a> = (ArtifactKind, Option<&'a str>);
 
 /// All pieces.
 #[derive(Clone, Copy)]
-pub(super) struct Papers<'a>(pub(super) &'a [Piece]);
+pub(crate) struct Papers<'a>(pub(crate) &'a [Piece]);
 
 impl<'a> Papers<'a> {
     /// The piece of a request. Where a request was made twice, the one that brought everything.
-    pub(super) fn piece(self, (artifact, selector): Asked<'_>) -> Option<&'a Piece> {
+    pub(crate) fn piece(self, (artifact, selector): Asked<'_>) -> Option<&'a Piece> {
         let all = self.0.iter().filter(|piece| {
             piece.request.artifact == artifact && piece.request.selector.as_deref() == selector
         });
@@ -29,7 +35,7 @@ impl<'a> Papers<'a> {
     }
 
     /// The selectors with which this kind was asked for.
-    pub(super) fn selectors(self, artifact: ArtifactKind) -> Vec<Option<&'a str>> {
+    pub(crate) fn selectors(self, artifact: ArtifactKind) -> Vec<Option<&'a str>> {
         let of_kind = self
             .0
             .iter()
@@ -43,17 +49,14 @@ impl<'a> Papers<'a> {
         selectors
     }
 
-    /// The function's ARN without a qualifier, as the collectors write it.
-    pub(super) fn function(self) -> Option<String> {
+    /// What the documents are about, as the collectors write it into each.
+    pub(crate) fn targets(self) -> impl Iterator<Item = &'a str> {
         let documents = self.0.iter().flat_map(|piece| &piece.documents);
-        documents
-            .filter_map(|document| document.json.get("target")?.as_str())
-            .find(|arn| arn.split(':').nth(2) == Some("lambda") && arn.contains(":function:"))
-            .map(|arn| arn.split(':').take(7).collect::<Vec<_>>().join(":"))
+        documents.filter_map(|document| document.json.get("target")?.as_str())
     }
 
     /// The first reply of a call; none if the provider says that there is none.
-    pub(super) fn reply(self, asked: Asked<'_>, call: &str) -> Reading<Option<Found<'a>>> {
+    pub(crate) fn reply(self, asked: Asked<'_>, call: &str) -> Reading<Option<Found<'a>>> {
         let Some(piece) = self.piece(asked) else {
             return not_asked(asked);
         };
@@ -65,7 +68,7 @@ impl<'a> Papers<'a> {
 
     /// The entries of a list that is read page by page: what stands under `field` in every reply.
     /// A last page that names a next one is the sign of a list that broke off.
-    pub(super) fn list(
+    pub(crate) fn list(
         self,
         asked: Asked<'_>,
         call: &str,
@@ -105,7 +108,7 @@ impl<'a> Papers<'a> {
 }
 
 /// The replies of a call with where they stand.
-pub(super) fn replies<'a>(piece: &'a Piece, call: &str) -> impl Iterator<Item = Found<'a>> {
+pub(crate) fn replies<'a>(piece: &'a Piece, call: &str) -> impl Iterator<Item = Found<'a>> {
     entries(piece).filter_map(move |(place, entry)| {
         (entry.get("call")?.as_str()? == call).then_some(())?;
         let pointer = format!("{}/reply", place.pointer);
@@ -114,7 +117,7 @@ pub(super) fn replies<'a>(piece: &'a Piece, call: &str) -> impl Iterator<Item = 
 }
 
 /// What was noted that no call answered, with its name.
-pub(super) fn notes(piece: &Piece) -> impl Iterator<Item = (&str, Place, &Value)> {
+pub(crate) fn notes(piece: &Piece) -> impl Iterator<Item = (&str, Place, &Value)> {
     entries(piece).filter_map(|(place, entry)| {
         let name = entry.get("note")?.as_str()?;
         let pointer = format!("{}/value", place.pointer);
@@ -123,7 +126,7 @@ pub(super) fn notes(piece: &Piece) -> impl Iterator<Item = (&str, Place, &Value)
 }
 
 /// What each call of a piece was about: `(api, about, reply)`.
-pub(super) fn entries(piece: &Piece) -> impl Iterator<Item = Found<'_>> {
+pub(crate) fn entries(piece: &Piece) -> impl Iterator<Item = Found<'_>> {
     piece.documents.iter().flat_map(|document| {
         let replies = document.json.get("replies").and_then(Value::as_array);
         let replies = replies.into_iter().flatten().take(MOST).enumerate();
@@ -138,7 +141,7 @@ pub(super) fn entries(piece: &Piece) -> impl Iterator<Item = Found<'_>> {
 }
 
 /// Nothing was answered: whether that means that there is nothing.
-pub(super) fn missing<T>(piece: &Piece, none: T) -> Reading<T> {
+pub(crate) fn missing<T>(piece: &Piece, none: T) -> Reading<T> {
     match &piece.result {
         // The collectors say *absent* of what they do not look up, too.
         Outcome::Absent { why } if why.starts_with("not looked up") => Reading::unknown(why),
@@ -149,11 +152,42 @@ pub(super) fn missing<T>(piece: &Piece, none: T) -> Reading<T> {
     }
 }
 
-pub(super) fn not_asked<T>((artifact, selector): Asked<'_>) -> Reading<T> {
+pub(crate) fn not_asked<T>((artifact, selector): Asked<'_>) -> Reading<T> {
     let which = selector.map(|selector| format!(" {selector}"));
     Reading::unknown(format!(
         "{}{}{NOT_ASKED}",
         artifact.as_str(),
         which.unwrap_or_default()
     ))
+}
+
+/// The only one of its kind.
+pub(crate) const fn whole(artifact: ArtifactKind) -> (ArtifactKind, Option<&'static str>) {
+    (artifact, None)
+}
+
+/// A text that says something.
+pub(crate) fn text(value: &Value, pointer: &str) -> Option<String> {
+    let text = value.pointer(pointer)?.as_str()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A value as text: texts bare, the rest as JSON with its keys sorted. The order of lists is kept.
+pub(crate) fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => sorted(other).to_string(),
+    }
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().map(|(k, v)| (k.clone(), sorted(v))).collect();
+            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
+    }
 }

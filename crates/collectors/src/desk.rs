@@ -1,7 +1,9 @@
 //! Where a collector lays down what it found: the vault, as one case sees it.
 
 use bytes::Bytes;
-use evidence::{ArtifactKind, CaseId, Exhibit, Request, Sha256Digest, file_name, keys};
+use evidence::{
+    Acquisition, ArtifactKind, CaseId, Exhibit, Request, Sha256Digest, file_name, keys,
+};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
@@ -17,7 +19,11 @@ pub struct Desk {
     clock: Clock,
     limit_bytes: u64,
     deadline: Option<Instant>,
+    watch: Option<Watch>,
 }
+
+/// Is told of every acquisition of a case as it comes in, before the case is sealed.
+pub type Watch = Arc<dyn Fn(&CaseId, &Acquisition) + Send + Sync>;
 
 impl Desk {
     /// A desk for `case`; no single artifact larger than `limit_bytes` is kept.
@@ -28,6 +34,20 @@ impl Desk {
             clock,
             limit_bytes,
             deadline: None,
+            watch: None,
+        }
+    }
+
+    /// A desk that somebody looks at.
+    pub fn watched(mut self, watch: Option<Watch>) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Tells whoever looks.
+    pub(crate) fn tell(&self, acquisition: &Acquisition) {
+        if let Some(watch) = &self.watch {
+            watch(&self.case, acquisition);
         }
     }
 

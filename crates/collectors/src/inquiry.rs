@@ -2,6 +2,7 @@
 
 use crate::Gathered;
 use crate::desk::{Desk, exhibit_name};
+use crate::rest::{Reply, Trouble};
 use async_trait::async_trait;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
@@ -91,6 +92,7 @@ pub struct Inquiry<'a> {
     findings: Vec<Finding>,
     next: Vec<Request>,
     transient: bool,
+    too_large: bool,
 }
 
 impl<'a> Inquiry<'a> {
@@ -108,6 +110,7 @@ impl<'a> Inquiry<'a> {
             findings: Vec::new(),
             next: Vec::new(),
             transient: false,
+            too_large: false,
         }
     }
 
@@ -165,6 +168,43 @@ impl<'a> Inquiry<'a> {
         }
     }
 
+    /// Makes one call of a provider that is asked by HTTP and JSON; `op` is its method and path
+    /// template. The reply is kept for the exhibit as [`ask`](Self::ask) does, with the digest and the
+    /// size in bytes of the body as it came. A call that waits for its turn is given up when the desk's
+    /// time is up.
+    ///
+    /// ```text
+    /// let settings = inquiry.ask_rest(SETTINGS, &name, rest.call(SETTINGS, &path, &[], None)).await;
+    /// ```
+    pub async fn ask_rest(
+        &mut self,
+        op: &'static str,
+        about: &str,
+        send: impl Future<Output = Result<Reply, Trouble>>,
+    ) -> Option<Value> {
+        let started_at = self.desk.now();
+        let mut result = Err(Trouble::Passing("the time was up".to_owned()));
+        self.desk.in_time(async { result = send.await }).await;
+        let refusal = result
+            .as_ref()
+            .err()
+            .map(|trouble| not_answered(op, about, trouble));
+        self.transient |= matches!(result, Err(Trouble::Throttled(_) | Trouble::Passing(_)));
+        self.too_large = result.as_ref().is_err_and(Trouble::is_too_large);
+        self.note_call(op, about, started_at, refusal.as_ref());
+        self.refusals.extend(refusal);
+        let reply = result.ok()?;
+        self.replies.push(json!({
+            "call": op,
+            "about": about,
+            "received_at": self.desk.now(),
+            "reply": reply.json,
+            "reply_sha256": reply.sha256,
+            "reply_bytes": reply.size_bytes,
+        }));
+        Some(reply.json)
+    }
+
     /// Reads a list page by page, at most 50 of them. `each` looks at a page and answers the
     /// marker of the next one; `what` names the list, should its end not be reached.
     pub async fn ask_pages<O, E, F>(
@@ -220,6 +260,11 @@ impl<'a> Inquiry<'a> {
             .and_then(|reply| reply.get_mut("reply"))
     }
 
+    /// Which of the exhibit's `replies` the last one is.
+    pub fn last_place(&self) -> usize {
+        self.replies.len().saturating_sub(1)
+    }
+
     /// Adds something that no call answered: a decoded policy document, the record of an event.
     pub fn note(&mut self, name: &str, value: Value) {
         self.replies.push(json!({ "note": name, "value": value }));
@@ -273,6 +318,21 @@ impl<'a> Inquiry<'a> {
         self.exhibits.last()
     }
 
+    /// Streams into the vault what was made of other exhibits: no call is noted. `source` says of what.
+    pub async fn keep_made(
+        &mut self,
+        name: impl Into<String>,
+        source: &str,
+        content: &dyn Source,
+    ) -> Option<&Exhibit> {
+        let kept = self.desk.keep_content(name.into(), source, content).await;
+        let refusal = kept.as_ref().err();
+        let refusal = refusal.map(|error| Refusal::Failed(format!("{source}: {error}")));
+        self.refusals.extend(refusal);
+        self.exhibits.push(kept.ok()?);
+        self.exhibits.last()
+    }
+
     /// What is on record, for a page: the calls, what was refused, what was noticed, and whether
     /// something failed in a way that may pass.
     pub(crate) fn into_parts(self) -> (Vec<Call>, Vec<Refusal>, Vec<Finding>, bool) {
@@ -311,6 +371,11 @@ impl<'a> Inquiry<'a> {
     /// Whether a call failed in a way that may pass: a page is then thrown away and asked for again.
     pub fn is_transient(&self) -> bool {
         self.transient
+    }
+
+    /// Whether the last answer by HTTP and JSON was longer than is held: less may be asked for at a time.
+    pub fn is_too_large(&self) -> bool {
+        self.too_large
     }
 
     /// What was refused last may be granted later, though its error code does not tell.
@@ -361,7 +426,7 @@ impl<'a> Inquiry<'a> {
             let document = json!({
                 "artifact": self.request.artifact,
                 "selector": self.request.selector,
-                "target": self.target.arn(),
+                "target": self.target.id(),
                 "replies": std::mem::take(&mut self.replies),
             });
             match self.desk.keep_json(&self.request, &source, &document).await {
@@ -531,6 +596,16 @@ where
                 .collect();
             Refusal::Failed(format!("{said}: {message}"))
         }
+    }
+}
+
+/// What a call's trouble means for the outcome.
+fn not_answered(op: &str, about: &str, trouble: &Trouble) -> Refusal {
+    let said = format!("{op} {about}: {}", trouble.why());
+    match trouble {
+        Trouble::Denied(_) => Refusal::Denied(said),
+        Trouble::Absent(_) => Refusal::Absent(said),
+        Trouble::Throttled(_) | Trouble::Passing(_) | Trouble::Failed(_) => Refusal::Failed(said),
     }
 }
 

@@ -6,19 +6,33 @@
 //! [`evidence::Acquisition`] with its [`evidence::Outcome`].
 
 pub mod aws;
+pub mod cloudflare;
+mod clouds;
 mod conclude;
 mod desk;
+mod facts;
 mod inquiry;
+mod pace;
 mod pages;
 mod reading;
+pub mod rest;
+mod spooled;
+mod surroundings;
 
+pub use clouds::{Around, Clouds};
 pub use conclude::{Concluded, ENTRIES, Observed, Observer, Unobserved, conclude, concluded};
-pub use desk::{Desk, exhibit_name};
+pub use desk::{Desk, Watch, exhibit_name};
+pub use facts::Facts;
 pub use inquiry::{Inquiry, RawReply, Refusal};
+pub use pace::Pace;
 pub use reading::{Entry, Page, Reading, Task, read_on};
+pub use surroundings::{Carried, Scope, Surroundings, carry, is_settled, stands_alone};
 
 use async_trait::async_trait;
-use evidence::{Acquisition, ArtifactKind, Call, Finding, OpenCase, Outcome, Permission, Request};
+use evidence::{
+    Acquisition, ArtifactKind, Call, Finding, OpenCase, Outcome, Permission, Request, Target,
+};
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +62,42 @@ pub struct Gathered {
     pub next: Vec<Request>,
     /// Whether something failed in a way that may pass: throttling, a time-out.
     pub transient: bool,
+}
+
+/// How a provider's collector fetches one kind of artifact.
+type Collect<C> = for<'a> fn(&'a C, &'a mut Inquiry<'_>) -> BoxFuture<'a, ()>;
+
+/// Carries out a request of `target`'s with what its provider has for the artifact; none if this version has nothing.
+async fn carry_out<C>(
+    collector: &C,
+    collect: Option<Collect<C>>,
+    desk: &Desk,
+    target: &Target,
+    request: Request,
+) -> Gathered {
+    let mut inquiry = Inquiry::new(desk, target, request);
+    match collect {
+        Some(collect) => {
+            let in_time = desk.in_time(collect(collector, &mut inquiry)).await;
+            if !in_time {
+                inquiry.refuse(Refusal::Failed("cut off: the time was up".to_owned()));
+            }
+        }
+        None => inquiry.refuse(Refusal::Failed(
+            "this version of coldcase does not collect it".to_owned(),
+        )),
+    }
+    inquiry.finish().await
+}
+
+/// What an artifact needs: actions of AWS, rights of a token.
+fn permissions(
+    artifact: ArtifactKind,
+    actions: &'static [&'static str],
+) -> impl Iterator<Item = Permission> {
+    actions
+        .iter()
+        .map(move |action| Permission { action, artifact })
 }
 
 /// The most requests of one case. Whoever can make aliases can make thousands.
@@ -108,16 +158,16 @@ pub async fn gather(collector: &dyn Collector, desk: &Desk, case: &mut OpenCase,
                 waiting.insert(request);
             }
         }
-        record(case, gathered.acquisition, gathered.findings);
+        record(desk, case, gathered.acquisition, gathered.findings);
     }
     for request in waiting {
         let why = "not asked for: the function's time was up".to_owned();
-        record(case, not_collected(case, request, why), Vec::new());
+        record(desk, case, not_collected(case, request, why), Vec::new());
     }
     for (artifact, count) in too_many {
         let request = Request::one(artifact, format!("{count} more"));
         let why = format!("not asked for: more than {MOST_REQUESTS} requests in one case");
-        record(case, not_collected(case, request, why), Vec::new());
+        record(desk, case, not_collected(case, request, why), Vec::new());
     }
 }
 
@@ -131,7 +181,8 @@ fn not_collected(case: &OpenCase, request: Request, why: String) -> Acquisition 
     }
 }
 
-fn record(case: &mut OpenCase, acquisition: Acquisition, findings: Vec<Finding>) {
+fn record(desk: &Desk, case: &mut OpenCase, acquisition: Acquisition, findings: Vec<Finding>) {
+    desk.tell(&acquisition);
     tracing::info!(
         case = %case.id(),
         artifact = %acquisition.request,

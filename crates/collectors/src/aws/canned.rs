@@ -1,8 +1,9 @@
 //! A provider that answers from a script, and a desk to work at: for tests.
 
-use super::download::Downloads;
-use super::window::{self, Carried, Investigation, Pace, Scope};
+use super::window::{self, Investigation};
 use super::{Aws, Clients, Regions, TriggerFacts};
+use crate::rest::Downloads;
+use crate::{Carried, Pace, Scope, Surroundings as _};
 use crate::{Collector as _, Concluded, Desk, Gathered, Observer, Task, conclude, read_on};
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_smithy_runtime_api::client::http::{
@@ -10,7 +11,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
-use evidence::{ArtifactKind, Outcome, Request, Sha256Digest, Target};
+use evidence::{Acquisition, ArtifactKind, Outcome, Request, Sha256Digest, Target};
 use flate2::read::MultiGzDecoder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -23,7 +24,8 @@ use vault::{MemoryVault, Vault as _};
 /// the operation (`GetRole`), or the method where the service is REST (`GET`); its other words stand
 /// somewhere in the address, which holds the Region, or the body. A line that begins with `once`
 /// answers one call: several are a sequence. A call that no line fits is answered 500 `Unscripted`,
-/// which no test expects. A body may begin with `x-…` headers and an empty line.
+/// which no test expects. A body may begin with `x-…` or
+/// `c…-…` headers and an empty line.
 pub(crate) type Script = &'static [(&'static str, u16, &'static str)];
 
 /// Clients of `region` whose calls `script` answers.
@@ -43,7 +45,7 @@ pub(crate) fn clients_noting(
     let asked = canned.asked.clone();
     let connector = SharedHttpConnector::new(canned);
     let mut clients = Clients::new(&config(region, connector.clone()));
-    clients.downloads = Downloads::through(connector);
+    clients.downloads = Downloads::anywhere().through(connector);
     (clients, asked)
 }
 
@@ -157,6 +159,17 @@ impl Investigated {
     }
 }
 
+/// The texts of what an acquisition put into the vault, each what its digest says.
+pub(crate) async fn exhibits(vault: &MemoryVault, acquisition: &Acquisition) -> Vec<String> {
+    let mut texts = Vec::new();
+    for exhibit in &acquisition.exhibits {
+        let bytes = vault.get(&exhibit.key).await.unwrap();
+        assert_eq!(Sha256Digest::of(&bytes), exhibit.sha256);
+        texts.push(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    texts
+}
+
 /// Carries one request out against `script`.
 pub(crate) async fn collect(
     target: &str,
@@ -188,12 +201,7 @@ pub(crate) async fn collect_after(
         selector: selector.map(str::to_owned),
     };
     let gathered = aws.collect(&desk, request).await;
-    let mut kept = Vec::new();
-    for exhibit in &gathered.acquisition.exhibits {
-        let bytes = vault.get(&exhibit.key).await.unwrap();
-        assert_eq!(Sha256Digest::of(&bytes), exhibit.sha256);
-        kept.push(String::from_utf8_lossy(&bytes).into_owned());
-    }
+    let kept = exhibits(&vault, &gathered.acquisition).await;
     let asked = asked.lock().unwrap().clone();
     let declared = aws.permissions();
     for call in &gathered.acquisition.calls {
@@ -285,11 +293,26 @@ impl Collected {
 }
 
 #[derive(Debug, Default)]
-struct Canned {
+pub(crate) struct Canned {
     script: Script,
     asked: Arc<Mutex<Vec<String>>>,
     /// The numbers of the lines that have answered once.
     spent: Mutex<BTreeSet<usize>>,
+}
+
+impl Canned {
+    /// One that answers from a script.
+    pub(crate) fn answering(script: Script) -> Self {
+        Self {
+            script,
+            ..Self::default()
+        }
+    }
+
+    /// The calls that are made, as they are made.
+    pub(crate) fn asked(&self) -> Arc<Mutex<Vec<String>>> {
+        Arc::clone(&self.asked)
+    }
 }
 
 impl HttpConnector for Canned {
@@ -324,7 +347,7 @@ impl HttpConnector for Canned {
             .map_or((500, UNSCRIPTED), |(_, (_, status, body))| (*status, *body));
         self.asked.lock().unwrap().push(call.clone());
         let (head, body) = match body.split_once("\n\n") {
-            Some((head, body)) if head.starts_with("x-") => (head, body),
+            Some((head, body)) if head.starts_with("x-") || head.starts_with("c") => (head, body),
             _ => ("", body),
         };
         let mut reply = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
@@ -332,9 +355,11 @@ impl HttpConnector for Canned {
             reply.headers_mut().insert(name, value);
         }
         if body.starts_with('{') {
-            reply
-                .headers_mut()
-                .insert("content-type", "application/x-amz-json-1.1");
+            let media_type = match operation == request.method() {
+                true => "application/json",
+                false => "application/x-amz-json-1.1",
+            };
+            reply.headers_mut().insert("content-type", media_type);
         }
         HttpConnectorFuture::ready(Ok(reply))
     }

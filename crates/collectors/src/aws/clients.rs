@@ -1,5 +1,6 @@
 //! The services' clients of one Region, over one HTTP stack.
 
+use crate::rest::Downloads;
 use aws_config::SdkConfig;
 pub use vault::{http_client, s3_client};
 
@@ -19,7 +20,7 @@ pub struct Clients {
     pub(crate) kms: aws_sdk_kms::Client,
     pub(crate) xray: aws_sdk_xray::Client,
     pub(crate) athena: aws_sdk_athena::Client,
-    pub(crate) downloads: crate::aws::download::Downloads,
+    pub(crate) downloads: Downloads,
 }
 
 impl Clients {
@@ -42,7 +43,7 @@ impl Clients {
             kms: aws_sdk_kms::Client::new(config),
             xray: aws_sdk_xray::Client::new(config),
             athena: aws_sdk_athena::Client::new(config),
-            downloads: crate::aws::download::Downloads::default(),
+            downloads: Downloads::anywhere(),
         }
     }
 

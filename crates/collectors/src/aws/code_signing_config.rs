@@ -23,7 +23,7 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
                 aws.clients
                     .lambda
                     .get_function_code_signing_config()
-                    .function_name(aws.target.arn_unqualified())
+                    .function_name(aws.target.id_unqualified())
                     .customize()
                     .interceptor(raw)
                     .send()

@@ -20,7 +20,7 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
             aws.clients
                 .lambda
                 .get_function_concurrency()
-                .function_name(aws.target.arn_unqualified())
+                .function_name(aws.target.id_unqualified())
                 .customize()
                 .interceptor(raw)
                 .send()
@@ -35,7 +35,7 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
                 aws.clients
                     .lambda
                     .list_provisioned_concurrency_configs()
-                    .function_name(aws.target.arn_unqualified())
+                    .function_name(aws.target.id_unqualified())
                     .set_marker(marker)
                     .customize()
                     .interceptor(raw)

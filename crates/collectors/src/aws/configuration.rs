@@ -20,7 +20,7 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
             aws.clients
                 .lambda
                 .get_function_configuration()
-                .function_name(aws.target.arn_unqualified())
+                .function_name(aws.target.id_unqualified())
                 .set_qualifier(qualifier.clone())
                 .customize()
                 .interceptor(raw)

@@ -237,7 +237,7 @@ async fn keep_blob(
 /// The repository of one image, asked in the Region that the image's address names.
 pub(super) struct Registry {
     client: aws_sdk_ecr::Client,
-    downloads: super::download::Downloads,
+    downloads: crate::rest::Downloads,
     pub(super) image: ImageUri,
 }
 

@@ -162,7 +162,7 @@ async fn keep_image(aws: &Aws, inquiry: &mut Inquiry<'_>, uri: &str, image: Imag
             aws.clients
                 .lambda
                 .get_function()
-                .function_name(aws.target.arn_unqualified())
+                .function_name(aws.target.id_unqualified())
                 .customize()
                 .interceptor(raw)
                 .send()
@@ -279,7 +279,7 @@ impl Source for S3Object {
             .content_length()
             .and_then(|length| u64::try_from(length).ok());
         Ok(Opened {
-            bytes: super::download::byte_stream(reply.body),
+            bytes: crate::rest::byte_stream(reply.body.into_inner()),
             size_bytes,
         })
     }

@@ -21,7 +21,7 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
                 aws.clients
                     .lambda
                     .list_function_event_invoke_configs()
-                    .function_name(aws.target.arn_unqualified())
+                    .function_name(aws.target.id_unqualified())
                     .set_marker(marker)
                     .customize()
                     .interceptor(raw)

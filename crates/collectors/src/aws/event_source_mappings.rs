@@ -16,8 +16,8 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
     // A mapping belongs to what it invokes: asked for the bare function, Lambda leaves out those
     // of its versions and aliases.
     let function = match Aws::qualifier(inquiry) {
-        Some(qualifier) => format!("{}:{qualifier}", aws.target.arn_unqualified()),
-        None => aws.target.arn_unqualified(),
+        Some(qualifier) => format!("{}:{qualifier}", aws.target.id_unqualified()),
+        None => aws.target.id_unqualified(),
     };
     inquiry
         .ask_pages(

@@ -31,7 +31,7 @@ const VERSIONS: usize = 5;
 async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
     let arn = match &inquiry.request().selector {
         Some(selector) => selector.clone(),
-        None => aws.target.arn_unqualified(),
+        None => aws.target.id_unqualified(),
     };
     match Target::from_arn(&arn) {
         Ok(policy) if policy.kind == ResourceKind::Policy => managed(aws, inquiry, &policy).await,

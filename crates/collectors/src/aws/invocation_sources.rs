@@ -119,7 +119,7 @@ pub(super) async fn rule(aws: &Aws, inquiry: &mut Inquiry<'_>, rule: &Target) {
 
 /// A topic with its policy and who subscribes to it.
 pub(super) async fn topic(aws: &Aws, inquiry: &mut Inquiry<'_>, topic: &Target) {
-    let arn = topic.arn_unqualified();
+    let arn = topic.id_unqualified();
     let attributes = inquiry
         .ask("sns:GetTopicAttributes", &arn, |raw| {
             let call = aws.clients.sns.get_topic_attributes().topic_arn(&arn);

@@ -33,7 +33,7 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
                 aws.clients
                     .lambda
                     .get_layer_version_policy()
-                    .layer_name(layer.arn_unqualified())
+                    .layer_name(layer.id_unqualified())
                     .version_number(number)
                     .customize()
                     .interceptor(raw)

@@ -242,7 +242,7 @@ impl Search<'_> {
         let mut pages = clients
             .lambda
             .list_functions_by_code_signing_config()
-            .code_signing_config_arn(self.asked.arn_unqualified())
+            .code_signing_config_arn(self.asked.id_unqualified())
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {

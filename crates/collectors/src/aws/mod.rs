@@ -13,7 +13,6 @@ mod concurrency;
 mod configuration;
 mod container_image;
 mod deployment_source;
-mod download;
 mod event_invoke_config;
 mod event_source_mappings;
 mod execution_role;
@@ -35,10 +34,9 @@ pub mod window;
 pub use clients::{Clients, Regions, http_client, s3_client};
 pub use locate::{LOCATE_PERMISSIONS, LocateError, Located, functions_concerned};
 
-use crate::{Collector, Desk, Gathered, Inquiry, Refusal};
+use crate::{Collect, Collector, Desk, Gathered, Inquiry, carry_out};
 use async_trait::async_trait;
 use evidence::{ArtifactKind, Permission, Request, ResourceKind, Sha256Digest, Target};
-use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 /// One kind of artifact: what it is, what it needs, how it is got.
@@ -48,7 +46,7 @@ pub(crate) struct Artifact {
     /// IAM actions; without any one of them the outcome is *denied*.
     actions: &'static [&'static str],
     /// Carries one request out.
-    collect: for<'a> fn(&'a Aws, &'a mut Inquiry<'_>) -> BoxFuture<'a, ()>,
+    collect: Collect<Aws>,
 }
 
 /// The registry: everything that can be asked of AWS, most volatile first.
@@ -189,21 +187,8 @@ impl Collector for Aws {
         let artifact = ARTIFACTS
             .iter()
             .find(|artifact| artifact.kind == request.artifact);
-        let mut inquiry = Inquiry::new(desk, &self.target, request);
-        match artifact {
-            Some(artifact) => {
-                let in_time = desk.in_time((artifact.collect)(self, &mut inquiry)).await;
-                if !in_time {
-                    inquiry.refuse(Refusal::Failed(
-                        "cut off: the function's time was up".to_owned(),
-                    ));
-                }
-            }
-            None => inquiry.refuse(Refusal::Failed(
-                "this version of coldcase does not collect it".to_owned(),
-            )),
-        }
-        inquiry.finish().await
+        let collect = artifact.map(|artifact| artifact.collect);
+        carry_out(self, collect, desk, &self.target, request).await
     }
 
     fn permissions(&self) -> Vec<Permission> {
@@ -215,12 +200,7 @@ impl Collector for Aws {
 pub fn permissions() -> Vec<Permission> {
     ARTIFACTS
         .iter()
-        .flat_map(|artifact| {
-            artifact.actions.iter().map(|action| Permission {
-                action,
-                artifact: artifact.kind,
-            })
-        })
+        .flat_map(|artifact| crate::permissions(artifact.kind, artifact.actions))
         .collect()
 }
 

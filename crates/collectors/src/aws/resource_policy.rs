@@ -24,7 +24,7 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
             aws.clients
                 .lambda
                 .get_policy()
-                .function_name(aws.target.arn_unqualified())
+                .function_name(aws.target.id_unqualified())
                 .set_qualifier(qualifier.clone())
                 .customize()
                 .interceptor(raw)

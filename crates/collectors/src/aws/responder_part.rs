@@ -121,7 +121,7 @@ async fn bucket(aws: &Aws, inquiry: &mut Inquiry<'_>) {
 }
 
 async fn key(aws: &Aws, inquiry: &mut Inquiry<'_>) {
-    let arn = aws.target.arn_unqualified();
+    let arn = aws.target.id_unqualified();
     let described = inquiry
         .ask("kms:DescribeKey", &arn, |raw| {
             let call = aws.clients.kms.describe_key().key_id(&arn);
@@ -148,7 +148,7 @@ async fn key(aws: &Aws, inquiry: &mut Inquiry<'_>) {
 }
 
 async fn trail(aws: &Aws, inquiry: &mut Inquiry<'_>) {
-    let arn = aws.target.arn_unqualified();
+    let arn = aws.target.id_unqualified();
     let cloudtrail = &aws.clients.cloudtrail;
     let found = inquiry
         .ask("cloudtrail:DescribeTrails", &arn, |raw| {
@@ -185,7 +185,7 @@ async fn mapping(aws: &Aws, inquiry: &mut Inquiry<'_>) {
 }
 
 async fn code_signing(aws: &Aws, inquiry: &mut Inquiry<'_>) {
-    let arn = aws.target.arn_unqualified();
+    let arn = aws.target.id_unqualified();
     inquiry
         .ask("lambda:GetCodeSigningConfig", &arn, |raw| {
             let call = aws.clients.lambda.get_code_signing_config();

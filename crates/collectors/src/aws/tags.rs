@@ -17,7 +17,7 @@ async fn collect(aws: &Aws, inquiry: &mut Inquiry<'_>) {
             aws.clients
                 .lambda
                 .list_tags()
-                .resource(aws.target.arn_unqualified())
+                .resource(aws.target.id_unqualified())
                 .customize()
                 .interceptor(raw)
                 .send()

@@ -10,7 +10,8 @@
 use super::few::{Few, told};
 use super::lookup::{Keep, Lookup};
 use super::trail_files::{self, TrailFiles};
-use super::{Artifact, Facts, Investigation};
+use super::{Artifact, Investigation};
+use crate::Facts;
 use crate::aws::Clients;
 use crate::{ENTRIES, Entry, Observed, Observer, Reading};
 use aws_sdk_cloudtrail::types::LookupAttributeKey as Key;
@@ -84,12 +85,12 @@ fn event_history(investigation: &Investigation) -> Vec<Box<dyn Reading>> {
     };
 
     questions.ask(home, Key::ResourceName, &target.name, Some(&in_lambda));
-    questions.ask(home, Key::ResourceName, &target.arn_unqualified(), None);
+    questions.ask(home, Key::ResourceName, &target.id_unqualified(), None);
     for layer in layers(investigation).iter().take(MOST_NAMED) {
         if layer.account == target.account {
             questions.ask(home, Key::ResourceName, &layer.name, Some(&in_lambda));
         }
-        questions.ask(home, Key::ResourceName, &layer.arn_unqualified(), None);
+        questions.ask(home, Key::ResourceName, &layer.id_unqualified(), None);
     }
     for mapping in facts.mappings.iter().take(MOST_NAMED) {
         questions.ask(home, Key::ResourceName, mapping, None);
@@ -189,7 +190,7 @@ pub(super) fn resources(investigation: &Investigation) -> Vec<Query> {
     let mappings = mappings.map(|uuid| here(ResourceKind::EventSourceMapping, uuid));
     let groups = facts.log_groups.keys();
     let groups = groups.map(|name| here(ResourceKind::LogGroup, name));
-    [target.arn_unqualified()]
+    [target.id_unqualified()]
         .into_iter()
         .chain(layers)
         .chain(mappings)
@@ -727,10 +728,10 @@ fn proof(line: u64) -> Proof {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::LogGroup;
     use super::super::{Carried, Scope as WindowScope};
     use super::*;
     use crate::aws::canned::{self, Investigated, Script};
+    use crate::facts::LogGroup;
 
     const ROLE: &str = "arn:aws:iam::111122223333:role/service-role/billing-role";
     const LAYER: &str = "arn:aws:lambda:eu-west-1:111122223333:layer:deps:3";

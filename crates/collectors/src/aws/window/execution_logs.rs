@@ -8,8 +8,9 @@ mod insights;
 mod invocations;
 mod lines;
 
-use super::facts::LogGroup;
-use super::{Artifact, Carried, Investigation};
+use super::{Artifact, Investigation};
+use crate::Carried;
+use crate::facts::LogGroup;
 use crate::{Entry, Inquiry, Observer, Page, Reading, Refusal};
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsOutput;

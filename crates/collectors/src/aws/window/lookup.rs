@@ -321,10 +321,10 @@ fn is_throttled<R>(error: &SdkError<LookupEventsError, R>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Carried, Facts, Scope};
     use super::*;
     use crate::Desk;
     use crate::aws::canned::{self, Investigated, Script};
+    use crate::{Carried, Facts, Scope};
     use evidence::{ArtifactKind, Request, Target};
     use std::time::Duration;
     use vault::MemoryVault;

@@ -6,10 +6,8 @@
 mod athena;
 mod audit_events;
 mod execution_logs;
-mod facts;
 mod few;
 mod lookup;
-mod pace;
 mod role_activity;
 mod traces;
 #[cfg(test)]
@@ -19,16 +17,13 @@ mod trail_bucket;
 mod trail_files;
 mod trail_integrity;
 
-pub use facts::Facts;
-pub use pace::Pace;
+use crate::Pace;
 pub use trail_bucket::{AthenaTable, TrailSource};
 
 use super::{Clients, Regions};
-use crate::{Concluded, Observer, Reading, Task};
+use crate::{Carried, Facts, Observer, Reading, Scope, Surroundings, Task};
 use evidence::{ArtifactKind, Permission, Request, Target, Window};
 use jiff::Timestamp;
-use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One kind of artifact of a window.
@@ -46,9 +41,6 @@ pub(crate) struct Artifact {
     /// Which artifacts have to be concluded before this one's entries are looked at.
     after: &'static [ArtifactKind],
 }
-
-/// What concluded artifacts leave for others, by kind.
-pub type Carried = BTreeMap<ArtifactKind, Vec<Value>>;
 
 /// The registry: everything that is collected of a window, what expires soonest first.
 const ARTIFACTS: &[Artifact] = &[
@@ -84,20 +76,6 @@ pub struct Investigation {
     pub(crate) trail: Option<TrailSource>,
 }
 
-/// What [`Investigation::new`] takes.
-pub struct Scope {
-    /// The function.
-    pub target: Target,
-    /// What the sealed case says of it.
-    pub facts: Facts,
-    /// The window.
-    pub window: Window,
-    /// The window before it; none is looked at if none.
-    pub baseline: Option<Window>,
-    /// When the change happened that opened the case.
-    pub tampered_at: Option<Timestamp>,
-}
-
 impl Investigation {
     /// An investigation; `clients` are of the target's Region.
     pub fn new(clients: Clients, regions: Regions, pace: Arc<Pace>, scope: Scope) -> Self {
@@ -126,17 +104,17 @@ impl Investigation {
         self.trail = Some(trail);
         self
     }
+}
 
-    /// Everything that is wanted, what expires soonest first.
-    pub fn plan(&self) -> Vec<Request> {
+impl Surroundings for Investigation {
+    fn plan(&self) -> Vec<Request> {
         ARTIFACTS
             .iter()
             .flat_map(|artifact| (artifact.requests)(self))
             .collect()
     }
 
-    /// A request of the plan as a task of a pass.
-    pub fn task<'a>(&'a self, pass: &'a str, request: &'a Request) -> Task<'a> {
+    fn task<'a>(&'a self, pass: &'a str, request: &'a Request) -> Task<'a> {
         Task {
             target: &self.target,
             pass,
@@ -147,41 +125,15 @@ impl Investigation {
         }
     }
 
-    /// Who looks at a request's entries.
-    pub fn observer<'a>(
-        &'a self,
-        request: &'a Request,
-        carried: &Carried,
-    ) -> Box<dyn Observer + 'a> {
+    fn observer<'a>(&'a self, request: &'a Request, carried: &Carried) -> Box<dyn Observer + 'a> {
         match artifact(request) {
             Some(artifact) => (artifact.observer)(self, request, carried),
             None => Box::new(crate::Unobserved),
         }
     }
 
-    /// What has to be concluded before a request's entries are looked at.
-    pub fn after(&self, request: &Request) -> &'static [ArtifactKind] {
+    fn after(&self, request: &Request) -> &'static [ArtifactKind] {
         artifact(request).map_or(&[], |artifact| artifact.after)
-    }
-
-    /// Whether a later pass over the same window need not ask again: what was before it stays.
-    pub fn is_settled(artifact: ArtifactKind) -> bool {
-        artifact == ArtifactKind::RoleBaseline
-    }
-
-    /// Whether every pass over a window makes it anew: a check says how things are when it is made.
-    pub fn stands_alone(artifact: ArtifactKind) -> bool {
-        artifact == ArtifactKind::TrailIntegrity
-    }
-
-    /// Puts what a concluded request carries with the rest.
-    pub fn carry(carried: &mut Carried, concluded: &Concluded) {
-        if !concluded.carry.is_null() {
-            carried
-                .entry(concluded.acquisition.request.artifact)
-                .or_default()
-                .push(concluded.carry.clone());
-        }
     }
 }
 
@@ -195,11 +147,6 @@ fn artifact(request: &Request) -> Option<&'static Artifact> {
 pub fn permissions() -> Vec<Permission> {
     ARTIFACTS
         .iter()
-        .flat_map(|artifact| {
-            artifact.actions.iter().map(|action| Permission {
-                action,
-                artifact: artifact.kind,
-            })
-        })
+        .flat_map(|artifact| crate::permissions(artifact.kind, artifact.actions))
         .collect()
 }

@@ -7,7 +7,8 @@
 
 use super::lookup::{Keep, Lookup};
 use super::trail_files::{self, TrailFiles};
-use super::{Artifact, Carried, Investigation};
+use super::{Artifact, Investigation};
+use crate::Carried;
 use crate::{Entry, Observed, Observer, Reading};
 use aws_sdk_cloudtrail::types::LookupAttributeKey as Key;
 use evidence::{ArtifactKind, Finding, Proof, Request, Severity, Window};

@@ -566,9 +566,9 @@ impl Observer for Seen<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Carried, Facts, Scope};
     use super::*;
     use crate::aws::canned::{self, Investigated, Script};
+    use crate::{Carried, Facts, Scope};
     use evidence::Target;
 
     const XRAY: (&str, u16, &str) = (

@@ -1,6 +1,6 @@
 use super::*;
 use crate::aws::canned::{Investigated, Script, investigate};
-use crate::aws::window::{Facts, Scope};
+use crate::{Facts, Scope};
 use evidence::{Target, Window};
 use serde_json::json;
 

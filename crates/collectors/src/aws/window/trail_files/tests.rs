@@ -1,9 +1,10 @@
+use super::super::AthenaTable;
 use super::super::trail_account::{ACCOUNT, Fault, REGION, TrailAccount, gzip, log_file};
 use super::super::trail_body::AHEAD;
-use super::super::{AthenaTable, Facts, Scope};
 use super::*;
 use crate::aws::canned::carry_out;
 use crate::{Concluded, Desk, Task, Unobserved};
+use crate::{Facts, Scope};
 use evidence::{ArtifactKind, Request, Target};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 use super::super::trail_account::{ACCOUNT, Fault, REGION, TrailAccount, gzip, log_file};
-use super::super::{Facts, Scope};
 use super::*;
+use crate::Surroundings as _;
 use crate::aws::canned::carry_out;
 use crate::{Concluded, Desk};
+use crate::{Facts, Scope};
 use evidence::{Target, Window};
 use ring::rand::SystemRandom;
 use ring::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};

@@ -1,7 +1,7 @@
 //! What the sealed case says of the function that an investigation has to know: where it logs, as
 //! whom it acts, what it is made of. No environment, no secret.
 
-use evidence::{ArtifactKind, Manifest, Target};
+use evidence::{ArtifactKind, Manifest, Provider, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,9 @@ pub struct Facts {
     pub layers: BTreeSet<String>,
     /// UUIDs of its event source mappings.
     pub mappings: BTreeSet<String>,
+    /// Of a Worker: whether Cloudflare stores what it does; none if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_stored: Option<bool>,
 }
 
 /// What is known of a log group.
@@ -40,6 +43,9 @@ impl Facts {
     /// What a manifest says without its exhibits.
     pub fn of(manifest: &Manifest) -> Self {
         let mut facts = Self::default();
+        if manifest.target.provider != Provider::Aws {
+            return facts;
+        }
         facts
             .log_groups
             .insert(default_log_group(&manifest.target), LogGroup::default());
@@ -75,6 +81,7 @@ impl Facts {
                 | ArtifactKind::Versions
                 | ArtifactKind::EventSourceMappings
                 | ArtifactKind::LogGroup
+                | ArtifactKind::Observability
         )
     }
 
@@ -94,6 +101,10 @@ impl Facts {
                     let mappings = list(reply, "EventSourceMappings");
                     let uuids = mappings.filter_map(|mapping| text(mapping, "/UUID"));
                     self.mappings.extend(uuids.map(str::to_owned));
+                }
+                ArtifactKind::Observability => {
+                    let stored = reply.pointer("/result/observability/enabled");
+                    self.is_stored = self.is_stored.or(stored.and_then(Value::as_bool));
                 }
                 ArtifactKind::LogGroup => {
                     for group in list(reply, "logGroups") {
@@ -174,5 +185,39 @@ mod tests {
         let groups = json!({"replies": [{"reply": {"logGroups": [{"logGroupName": "/own", "retentionInDays": 3, "logGroupClass": "INFREQUENT_ACCESS"}]}}]});
         facts.learn(ArtifactKind::LogGroup, &groups);
         insta::assert_json_snapshot!(facts);
+    }
+
+    /// A Worker's observability, by the reply that tells of it; the one about tails tells nothing.
+    #[test]
+    fn whether_a_worker_s_doings_are_stored_is_known_only_where_it_is_told() {
+        let told = |observability: Value| {
+            let mut facts = Facts::default();
+            let document = json!({"artifact": "observability", "replies": [
+                {"call": "GET tails", "reply": {"success": true, "result": []}},
+                {"call": "GET script-settings", "reply": {"success": true, "result": observability}},
+                {"note": "n", "value": {"result": {"observability": {"enabled": true}}}}]});
+            assert!(Facts::reads(ArtifactKind::Observability));
+            facts.learn(ArtifactKind::Observability, &document);
+            facts.is_stored
+        };
+        assert_eq!(
+            told(json!({"observability": {"enabled": true}})),
+            Some(true)
+        );
+        assert_eq!(
+            told(json!({"observability": {"enabled": false}})),
+            Some(false)
+        );
+        for unknown in [
+            json!(null),
+            json!({}),
+            json!({"observability": null}),
+            json!({"observability": {"enabled": "no"}}),
+        ] {
+            assert_eq!(told(unknown), None);
+        }
+        let mut facts = Facts::default();
+        facts.learn(ArtifactKind::Observability, &json!([1]));
+        assert_eq!(facts, Facts::default());
     }
 }

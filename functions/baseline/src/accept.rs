@@ -1,13 +1,13 @@
 //! A change that counts as good from now on: because a responder says so, or because the owner
 //! trusts who made it.
 
-use crate::reading::Reading;
+use crate::reading::{Reading, piece};
 use crate::record::failure;
 use crate::{BaselineError, Keeper};
 use evidence::{CaseId, CustodyAction, Manifest, ResourceKind, SealedCase, Target, keys};
 use function::Attempt;
 use serde::{Deserialize, Serialize};
-use snapshot::{Baseline, Cause, Content, Document, Piece, Substance};
+use snapshot::{Baseline, Cause, Piece, Substance};
 
 /// A responder accepts the change that a case is about.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -132,7 +132,7 @@ impl Keeper {
     }
 
     /// The sealed case, once what came of tracing is sealed as well: its number is kept for it.
-    async fn case(&self, id: &CaseId) -> Result<SealedCase, BaselineError> {
+    pub(crate) async fn case(&self, id: &CaseId) -> Result<SealedCase, BaselineError> {
         let Some(case) = vault::sealed(&*self.vault, id, 0).await? else {
             return Err(BaselineError::NoCase(format!(
                 "there is no sealed case {id} in s3://{}; list the folder cases/ for those that are",
@@ -141,8 +141,8 @@ impl Keeper {
         };
         if case.manifest().target.kind != ResourceKind::Function {
             return Err(BaselineError::BadInput(format!(
-                "case {id} is about {}; only a function has a baseline",
-                case.manifest().target.arn()
+                "case {id} is about {}; only a function has a baseline or can be contained",
+                case.manifest().target.id()
             )));
         }
         if vault::sealed(&*self.vault, id, 1).await?.is_none() {
@@ -182,23 +182,18 @@ impl Keeper {
         attempt: &Attempt,
     ) -> Result<Reading, BaselineError> {
         let id = &case.manifest().case_id;
-        let Some(clients) = self.regions.of(&function.region) else {
-            return Err(BaselineError::BadInput(format!(
-                "{:?} is no Region that could be asked",
-                function.region
-            )));
-        };
-        let reading = self.reader(attempt).read(clients, function).await?;
+        let collector = self.collector(function).map_err(BaselineError::BadInput)?;
+        let reading = self.reader(attempt).read(&*collector, function).await?;
         if reading.is_gone() {
             return Err(BaselineError::Changed(format!(
                 "there is no function {} any more; nothing is left to be accepted",
-                function.arn()
+                function.id()
             )));
         }
         if let Some(why) = failure(&reading.pieces) {
             return Err(BaselineError::NotRead(format!(
                 "what {} is now cannot be read: {why}",
-                function.arn()
+                function.id()
             )));
         }
         let preserved = self.preserved(case.manifest()).await?;
@@ -214,7 +209,7 @@ impl Keeper {
         Err(BaselineError::Changed(format!(
             "{} is not as case {id} preserved it: {} changed since, or could not be preserved; \
              accept the case of the latest change, or ask for a new case and accept that",
-            function.arn(),
+            function.id(),
             function::line(&named.join(", "), 500)
         )))
     }
@@ -237,24 +232,7 @@ impl Keeper {
             if !crate::KINDS.contains(&acquisition.request.artifact) {
                 continue;
             }
-            let mut piece = Piece {
-                request: acquisition.request.clone(),
-                result: acquisition.result.clone(),
-                documents: Vec::new(),
-                contents: Vec::new(),
-            };
-            for exhibit in &acquisition.exhibits {
-                if exhibit.key.starts_with("content/") {
-                    piece.contents.push(Content::from(exhibit));
-                    continue;
-                }
-                let bytes = self.vault.get(&exhibit.key).await?;
-                piece.documents.push(Document {
-                    name: exhibit.name.clone(),
-                    json: serde_json::from_slice(&bytes).unwrap_or_default(),
-                });
-            }
-            pieces.push(piece);
+            pieces.push(piece(&*self.vault, acquisition).await?);
         }
         Ok(pieces)
     }
@@ -291,7 +269,7 @@ impl Keeper {
         attempt: &Attempt,
     ) -> Result<u32, BaselineError> {
         let record = Baseline {
-            function: function.arn_unqualified(),
+            function: function.id_unqualified(),
             recorded_at: (self.clock)(),
             cause,
             pieces: reading.pieces,
@@ -307,7 +285,7 @@ impl Keeper {
         }
         Err(BaselineError::NotRead(format!(
             "others recorded {} over and over at the same time; ask again",
-            function.arn()
+            function.id()
         )))
     }
 }

@@ -8,6 +8,7 @@
 //! run again, in any number of attempts at once: the vault decides which one's words stand.
 
 mod accept;
+mod contain;
 mod list;
 mod overlay;
 mod pace;
@@ -17,6 +18,7 @@ mod record;
 mod settings;
 
 pub use accept::{Acceptance, Accepted, Expectation};
+pub use contain::{Conclusion, Intention};
 pub use list::{Marker, Page};
 pub use pace::Pace;
 pub use permissions::PERMISSIONS;
@@ -24,7 +26,7 @@ pub use reading::{KINDS, permissions};
 pub use record::{NotRecorded, Recorded, Why};
 pub use settings::{BATCHES_AT_A_TIME, Settings};
 
-use collectors::aws::Regions;
+use collectors::Clouds;
 use evidence::Responder;
 use function::Attempt;
 use serde::de::DeserializeOwned;
@@ -40,9 +42,9 @@ pub struct Keeper {
     pub signer: Arc<dyn Signer>,
     /// What time it is.
     pub clock: Clock,
-    /// The Regions that have functions; the stack's own first.
-    pub regions: Regions,
-    /// How fast AWS is asked.
+    /// The clouds that can be asked.
+    pub clouds: Clouds,
+    /// How fast they are asked.
     pub pace: Arc<Pace>,
     /// What the owner configured.
     pub settings: Settings,
@@ -59,6 +61,10 @@ pub enum Step {
     Accept(Acceptance),
     /// `{"expected": {"case_id"}}`: a trusted deployer made the change of a case.
     Expected(Expectation),
+    /// `{"intend": {"case_id", "intent"}}`: a responder is about to contain or release a function.
+    Intend(Box<Intention>),
+    /// `{"conclude": {"case_id", "came"}}`: what came of it.
+    Conclude(Conclusion),
 }
 
 /// Why a step could not be taken. Taking it again may help, which the state machine does.
@@ -73,7 +79,7 @@ pub enum BaselineError {
     /// The function is not as the case preserved it.
     #[error("{0}")]
     Changed(String),
-    /// What the function is now cannot be read.
+    /// What the function is now, or what a case preserved of it, cannot be read.
     #[error("{0}")]
     NotRead(String),
     /// The functions of a Region cannot be listed.
@@ -123,6 +129,8 @@ impl Step {
             "record" => Ok(Self::Record(part(value)?, why)),
             "accept" => Ok(Self::Accept(part(value)?)),
             "expected" => Ok(Self::Expected(part(value)?)),
+            "intend" => Ok(Self::Intend(part(value)?)),
+            "conclude" => Ok(Self::Conclude(part(value)?)),
             _ => Err(bad_input("the input asks for nothing that is known here")),
         }
     }
@@ -148,16 +156,13 @@ impl Keeper {
             Step::Record(functions, why) => json!(self.record(functions, why, attempt).await?),
             Step::Accept(acceptance) => json!(self.accept(acceptance, attempt).await?),
             Step::Expected(expectation) => json!(self.expected(expectation, attempt).await?),
+            Step::Intend(intention) => json!(self.intend(*intention, attempt).await?),
+            Step::Conclude(conclusion) => json!(self.conclude(conclusion, attempt).await?),
         })
     }
 
     fn identity(&self, attempt: &Attempt) -> Responder {
-        Responder {
-            program: "coldcase".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            identity: self.settings.identity.clone(),
-            attempt: attempt.id.clone(),
-        }
+        Responder::coldcase(&self.settings.identity, &attempt.id)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{BaselineError, Keeper};
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
+use collectors::aws::Regions;
 use evidence::keys;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
@@ -48,7 +49,8 @@ impl Keeper {
         }
         let mut page = Page::default();
         let mut functions: Vec<String> = Vec::new();
-        let mut regions = self.regions.named().iter().peekable();
+        let regions = self.clouds.aws.as_ref().map(Regions::named);
+        let mut regions = regions.unwrap_or_default().iter().peekable();
         if let Some(region) = &from.region {
             while regions
                 .next_if(|clients| clients.region() != region)

@@ -1,6 +1,7 @@
 //! The Lambda function: reads the environment, builds the ports, takes one step.
 
 use baseline::{BATCHES_AT_A_TIME, Keeper, Pace, Settings, Step};
+use collectors::Clouds;
 use collectors::aws::Regions;
 use function::Attempt;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -34,7 +35,7 @@ async fn keeper() -> anyhow::Result<Keeper> {
         vault: Arc::new(settings.sealing.vault(&config, &clock)),
         signer: Arc::new(settings.sealing.signer(&config)),
         clock,
-        regions: Regions::new(&config, &settings.regions),
+        clouds: Clouds::of_aws(Regions::new(&config, &settings.regions)),
         pace: Arc::new(Pace::of(per_second)),
         settings,
     })

@@ -1,9 +1,9 @@
 //! One function as it is now: what the collectors bring of it, as pieces of a snapshot.
 
+use crate::BaselineError;
 use crate::overlay::Overlay;
 use crate::pace::Pace;
 use async_trait::async_trait;
-use collectors::aws::{Aws, Clients, TriggerFacts};
 use collectors::{Collector, Desk, Gathered, gather};
 use evidence::{
     Acquisition, ArtifactKind, CaseId, Finding, OpenCase, Outcome, Permission, Request, Responder,
@@ -15,17 +15,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use vault::{Clock, Vault, VaultError};
+use vault::{Clock, Vault, exhibit_bytes, is_content};
 
 /// What a record holds: what a function is, not what it does. Its log and whatever calls it are
 /// looked at in a case.
 pub const KINDS: &[ArtifactKind] = &[
     ArtifactKind::FunctionCode,
     ArtifactKind::Configuration,
+    ArtifactKind::Secrets,
     ArtifactKind::ContainerImage,
     ArtifactKind::Layer,
     ArtifactKind::Versions,
     ArtifactKind::Aliases,
+    ArtifactKind::Deployments,
     ArtifactKind::ResourcePolicy,
     ArtifactKind::UrlConfig,
     ArtifactKind::EventSourceMappings,
@@ -35,6 +37,7 @@ pub const KINDS: &[ArtifactKind] = &[
     ArtifactKind::RuntimeManagement,
     ArtifactKind::RecursionConfig,
     ArtifactKind::Tags,
+    ArtifactKind::Observability,
     ArtifactKind::ExecutionRole,
 ];
 
@@ -106,9 +109,9 @@ impl Reader {
     }
 
     /// The function's tags; none if they cannot be read.
-    pub(crate) async fn tags(&self, clients: Clients, function: &Target) -> Option<Value> {
+    pub(crate) async fn tags(&self, collector: &dyn Collector, function: &Target) -> Option<Value> {
         let (_, desk) = self.desk(function);
-        let sparing = self.collector(clients, function);
+        let sparing = self.sparing(collector);
         let request = Request::whole(ArtifactKind::Tags);
         let gathered = sparing.collect(&desk, request.clone()).await;
         let piece = self.piece(&gathered.acquisition, function).await.ok()?;
@@ -126,11 +129,11 @@ impl Reader {
     /// Reads one function.
     pub(crate) async fn read(
         &self,
-        clients: Clients,
+        collector: &dyn Collector,
         function: &Target,
-    ) -> Result<Reading, VaultError> {
+    ) -> Result<Reading, BaselineError> {
         let (mut case, desk) = self.desk(function);
-        let sparing = self.collector(clients, function);
+        let sparing = self.sparing(collector);
         gather(&sparing, &desk, &mut case, PARALLEL).await;
         // The tags are this function's own.
         let tags = Request::whole(ArtifactKind::Tags);
@@ -167,11 +170,9 @@ impl Reader {
         (case, desk.until(self.deadline))
     }
 
-    fn collector(&self, clients: Clients, function: &Target) -> Sparing {
+    fn sparing<'a>(&self, inner: &'a dyn Collector) -> Sparing<'a> {
         Sparing {
-            // Of published versions those that an alias sends traffic to; the list names them all,
-            // and they cannot be changed.
-            inner: Aws::new(clients, function.clone(), TriggerFacts::default(), 0),
+            inner,
             pace: Arc::clone(&self.pace),
             shared: Arc::clone(&self.shared),
         }
@@ -181,44 +182,58 @@ impl Reader {
         &self,
         acquisition: &Acquisition,
         function: &Target,
-    ) -> Result<Piece, VaultError> {
-        let mut piece = Piece {
-            request: acquisition.request.clone(),
-            result: acquisition.result.clone(),
-            documents: Vec::new(),
-            contents: Vec::new(),
-        };
-        for exhibit in &acquisition.exhibits {
-            if exhibit.key.starts_with("content/") {
-                piece.contents.push(Content::from(exhibit));
-                continue;
+    ) -> Result<Piece, BaselineError> {
+        let mut piece = piece(&*self.vault, acquisition).await?;
+        for document in &mut piece.documents {
+            if let Some(target) = document.json.get_mut("target") {
+                *target = Value::String(function.id_unqualified());
             }
-            let bytes = self.vault.get(&exhibit.key).await?;
-            let mut json: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            if let Some(target) = json.get_mut("target") {
-                *target = Value::String(function.arn_unqualified());
-            }
-            piece.documents.push(Document {
-                name: exhibit.name.clone(),
-                json,
-            });
         }
         Ok(piece)
     }
 }
 
-/// The collectors of AWS, at a pace, without what a record does not hold, and without asking twice
+/// An acquisition with what it brought, as it was written down.
+pub(crate) async fn piece(
+    vault: &dyn Vault,
+    acquisition: &Acquisition,
+) -> Result<Piece, BaselineError> {
+    let mut piece = Piece {
+        request: acquisition.request.clone(),
+        result: acquisition.result.clone(),
+        documents: Vec::new(),
+        contents: Vec::new(),
+    };
+    for exhibit in &acquisition.exhibits {
+        if is_content(exhibit) {
+            piece.contents.push(Content::from(exhibit));
+            continue;
+        }
+        let bad = |why: String| BaselineError::NotRead(format!("{}: {why}", exhibit.key));
+        let bytes = exhibit_bytes(vault, exhibit).await?;
+        let bytes = bytes.map_err(|fault| bad(fault.to_string()))?;
+        piece.documents.push(Document {
+            name: exhibit.name.clone(),
+            json: serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?,
+        });
+    }
+    Ok(piece)
+}
+
+/// A provider's collectors, at a pace, without what a record does not hold, and without asking twice
 /// for what functions share.
-struct Sparing {
-    inner: Aws,
+struct Sparing<'a> {
+    inner: &'a dyn Collector,
     pace: Arc<Pace>,
     shared: Arc<Mutex<HashMap<Request, Gathered>>>,
 }
 
 #[async_trait]
-impl Collector for Sparing {
+impl Collector for Sparing<'_> {
     fn plan(&self) -> Vec<Request> {
-        self.inner.plan()
+        let mut plan = self.inner.plan();
+        plan.retain(|request| KINDS.contains(&request.artifact));
+        plan
     }
 
     async fn collect(&self, desk: &Desk, request: Request) -> Gathered {
@@ -243,5 +258,50 @@ impl Collector for Sparing {
 
     fn permissions(&self) -> Vec<Permission> {
         permissions()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use evidence::{Exhibit, Sha256Digest};
+    use vault::MemoryVault;
+
+    #[tokio::test]
+    async fn a_document_that_is_not_what_was_written_down_is_never_read_as_another() {
+        let vault = MemoryVault::new();
+        let now: jiff::Timestamp = "2026-11-23T03:15:07Z".parse().unwrap();
+        let read = async |kept: &'static str, sealed: &str| {
+            let key = format!("cases/x/{}.json", Sha256Digest::of(sealed));
+            vault
+                .put_once(&key, kept.into(), "application/json")
+                .await
+                .unwrap();
+            let exhibit = Exhibit {
+                name: "configuration".to_owned(),
+                key,
+                sha256: Sha256Digest::of(sealed),
+                size_bytes: sealed.len() as u64,
+                media_type: "application/json".to_owned(),
+                source: "a test".to_owned(),
+                acquired_at: now,
+            };
+            let acquisition = Acquisition {
+                request: Request::whole(ArtifactKind::Configuration),
+                target: Target::from_arn("arn:aws:lambda:eu-west-1:111122223333:function:billing")
+                    .unwrap(),
+                result: Outcome::Acquired,
+                calls: Vec::new(),
+                exhibits: vec![exhibit],
+            };
+            piece(&vault, &acquisition).await
+        };
+        let good = read("{}", "{}").await.unwrap();
+        assert_eq!(good.documents[0].json, serde_json::json!({}));
+        for (kept, sealed) in [("{\"a\":1}", "{\"a\":2}"), ("no JSON", "no JSON")] {
+            let error = read(kept, sealed).await.unwrap_err();
+            assert_eq!(error.name(), "NotRead", "{error}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::reading::{Reader, Reading};
 use crate::{BaselineError, JSON, Keeper};
+use collectors::Collector;
+use collectors::aws::TriggerFacts;
 use evidence::{Outcome, ResourceKind, Target, keys};
 use function::Attempt;
 use serde::{Deserialize, Serialize};
@@ -101,7 +103,7 @@ impl Keeper {
         for function in targets {
             // What cannot be read within a whole invocation is not tried for ever.
             if begun && reader.is_out_of_time() {
-                sum.left.push(function.arn());
+                sum.left.push(function.id());
                 continue;
             }
             let first = !std::mem::replace(&mut begun, true);
@@ -111,7 +113,7 @@ impl Keeper {
             let done = match done {
                 // The time ran out while it was read: it is the first one of the next invocation.
                 Ok((Done::Failed(_), _)) if !first && reader.is_out_of_time() => {
-                    sum.left.push(function.arn());
+                    sum.left.push(function.id());
                     continue;
                 }
                 Ok((done, denied)) => {
@@ -127,7 +129,7 @@ impl Keeper {
                 Done::Excluded => sum.excluded += 1,
                 Done::Gone => sum.gone += 1,
                 Done::Failed(why) => {
-                    let function = function.arn();
+                    let function = function.id();
                     tracing::error!(function, why, "a function could not be recorded");
                     sum.failed.push(NotRecorded { function, why });
                 }
@@ -165,6 +167,12 @@ impl Keeper {
         }
     }
 
+    /// Who reads a function. Of published versions those that traffic goes to; the list names them all,
+    /// and they cannot be changed.
+    pub(crate) fn collector(&self, function: &Target) -> Result<Box<dyn Collector>, String> {
+        self.clouds.collector(function, TriggerFacts::default(), 0)
+    }
+
     /// Records one function; also whether anything of it was denied.
     async fn record_one(
         &self,
@@ -173,22 +181,23 @@ impl Keeper {
         cause: Cause,
         attempt: &Attempt,
     ) -> Result<(Done, bool), BaselineError> {
-        let Some(clients) = self.regions.of(&function.region) else {
-            return Ok((Done::Failed("its Region is none".to_owned()), false));
+        let collector = match self.collector(function) {
+            Ok(collector) => collector,
+            Err(why) => return Ok((Done::Failed(why), false)),
         };
         if let Some(tag) = &self.settings.exclude_tag
-            && let Some(tags) = reader.tags(clients.clone(), function).await
+            && let Some(tags) = reader.tags(&*collector, function).await
             && is_tagged(&tags, tag)
         {
             return Ok((Done::Excluded, false));
         }
-        let reading = reader.read(clients, function).await?;
+        let reading = reader.read(&*collector, function).await?;
         if reading.is_gone() {
             return Ok((Done::Gone, false));
         }
         let denied = denied(&reading.pieces);
         for finding in &reading.findings {
-            tracing::warn!(function = %function.arn(), rule = finding.rule, "noticed");
+            tracing::warn!(function = %function.id(), rule = finding.rule, "noticed");
         }
         let failed = failure(&reading.pieces);
         for _ in 0..TRIES {
@@ -209,7 +218,7 @@ impl Keeper {
                 None => 1,
             };
             let record = Baseline {
-                function: function.arn_unqualified(),
+                function: function.id_unqualified(),
                 recorded_at: (self.clock)(),
                 cause: cause.clone(),
                 pieces,

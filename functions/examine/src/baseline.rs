@@ -63,7 +63,7 @@ pub(crate) async fn before(
             Err(error) => return Err(error),
         };
         match serde_json::from_slice::<Baseline>(&bytes) {
-            Ok(baseline) if baseline.function != target.arn_unqualified() => unreadable += 1,
+            Ok(baseline) if baseline.function != target.id_unqualified() => unreadable += 1,
             Ok(baseline) if baseline.recorded_at < event_at => {
                 let key = key.clone();
                 return Ok(Ok(Record { key, baseline }));

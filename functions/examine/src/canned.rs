@@ -219,6 +219,12 @@ impl Draft {
         self
     }
 
+    /// The function's own package.
+    pub(crate) async fn code(self, bytes: &[u8]) -> Self {
+        let request = Request::whole(ArtifactKind::FunctionCode);
+        self.package(request, "function-code.zip", bytes).await
+    }
+
     /// A part of JSON Lines.
     pub(crate) async fn lines(mut self, request: Request, name: &str, lines: &[String]) -> Self {
         let mut file = GzEncoder::new(Vec::new(), Compression::fast());
@@ -240,9 +246,6 @@ impl Draft {
     }
 
     pub(crate) async fn seal(mut self, sealed_at: &str) -> SealedCase {
-        if self.case.id().as_str().is_empty() {
-            unreachable!("a case has a name");
-        }
         let collected = CustodyAction::TracingNotWanted;
         self.case.custody(collected, at(sealed_at));
         let draft = self.case.draft(at(sealed_at)).unwrap();
@@ -309,7 +312,7 @@ pub(crate) async fn baseline(
         }));
     }
     let record = json!({
-        "function": billing().arn_unqualified(),
+        "function": billing().id_unqualified(),
         "recorded_at": recorded_at,
         "cause": {"why": "sweep"},
         "pieces": pieces,

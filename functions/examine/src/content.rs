@@ -1,6 +1,5 @@
 //! A package on its way from the vault to a file of our own: hashed as it comes, gone when it was looked at.
 
-use crate::evidence::Fault;
 use evidence::Sha256Digest;
 use futures_util::StreamExt as _;
 use sha2::{Digest as _, Sha256};
@@ -8,11 +7,12 @@ use std::io::Write as _;
 use std::path::Path;
 use tempfile::NamedTempFile;
 use tokio::time::{Instant, timeout_at};
+use vault::Fault;
 use vault::{SourceError, Vault, VaultError};
 
 /// Lays the content under `key` down as a file in `folder`, if it is at most `limit_bytes` long and has
 /// the digest that was sealed. The file is deleted when it is dropped.
-pub(crate) async fn fetch(
+pub async fn fetch(
     vault: &dyn Vault,
     key: &str,
     sha256: Sha256Digest,

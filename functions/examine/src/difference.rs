@@ -11,8 +11,8 @@ use package::Difference;
 use serde::Serialize;
 use serde_json::{Value, json};
 use snapshot::{
-    Change, ChangeKind, FileSummary, Gap, MarkKey, Piece, Snapshot, changes, changes_as_markdown,
-    findings, gaps,
+    Change, FileSummary, Gap, MarkKey, Piece, Snapshot, changes, changes_as_markdown_for, findings,
+    gaps,
 };
 
 /// The function's configuration as it is in the case, judged, and compared if there is a record.
@@ -43,7 +43,7 @@ impl Settings {
         let mut tracing_is_ours = false;
         if let Some(changes) = changes.as_mut().filter(|_| is_traced_by_us) {
             let all = changes.len();
-            changes.retain(|change| !is_tracing_on(change));
+            changes.retain(|change| !change.is_tracing_on());
             tracing_is_ours = changes.len() < all;
         }
         Self {
@@ -56,13 +56,6 @@ impl Settings {
                 .unwrap_or_default(),
         }
     }
-}
-
-/// What coldcase itself does to a function.
-fn is_tracing_on(change: &Change) -> bool {
-    change.kind == ChangeKind::Tracing
-        && change.before.as_deref() == Some("PassThrough")
-        && change.after.as_deref() == Some("Active")
 }
 
 /// Gives each package the one that was in its place when the function was recorded.
@@ -81,7 +74,7 @@ pub(crate) fn pair(wanted: &mut [Wanted], record: &Record) {
                     _ => false,
                 }
         });
-        let content = before.and_then(|piece| piece.contents.first());
+        let content = before.and_then(Piece::archive);
         wanted.before = content.cloned();
     }
 }
@@ -89,7 +82,7 @@ pub(crate) fn pair(wanted: &mut [Wanted], record: &Record) {
 /// A layer without its version.
 fn layer(arn: Option<&str>) -> Option<String> {
     let target = Target::from_arn(arn?).ok()?;
-    Some(target.arn_unqualified())
+    Some(target.id_unqualified())
 }
 
 /// How many files are different in all.
@@ -126,7 +119,7 @@ pub(crate) async fn keep(
 ) -> Result<(), ExamineError> {
     let changes = settings.changes.as_deref().unwrap_or_default();
     let document = Document {
-        function: target.arn_unqualified(),
+        function: target.id_unqualified(),
         baseline: &record.key,
         recorded_at: record.baseline.recorded_at,
         changes,
@@ -140,7 +133,7 @@ pub(crate) async fn keep(
         "# What changed in {}\n\nBeside the function as it was recorded at {}.\n\n## Settings\n\n{}",
         shown_code(&target.name, 100),
         record.baseline.recorded_at,
-        changes_as_markdown(changes, &settings.gaps)
+        changes_as_markdown_for(target.provider, changes, &settings.gaps)
     );
     if settings.tracing_is_ours {
         text.push_str(

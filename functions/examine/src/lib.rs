@@ -24,13 +24,13 @@ mod settings;
 mod tests;
 mod timeline;
 
+pub use crate::evidence::Pieces;
+pub use content::fetch;
 pub use owner::{BadPlace, Bookcase, Buckets, Place};
 pub use permissions::PERMISSIONS;
 pub use settings::Settings;
-pub use timeline::{Entry, Source};
 
 use ::evidence::{CaseId, file_name, keys};
-use evidence::{Case, Pieces};
 use exhibits::Exhibits;
 use function::Attempt;
 use owner::Owner;
@@ -44,7 +44,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use timeline::Drawing;
-use vault::{Clock, SealError, Vault, VaultError};
+use vault::{Case, Clock, SealError, Vault, VaultError};
 
 /// Everything that examines a case, behind ports.
 pub struct Examiner {
@@ -184,7 +184,9 @@ impl Examiner {
             until.unwrap_or(attempt.deadline)
         };
         let scratch = tempfile::tempdir_in(&self.scratch)?;
-        let case = Case::read(vault, &step.case_id).await?;
+        let Some(case) = Case::read(vault, &step.case_id).await? else {
+            return Err(ExamineError::NoCase(step.case_id.clone()));
+        };
         let told = Pieces::of(vault, case.first()).await?;
         let baseline = baseline::before(vault, case.first()).await?;
         let key = baseline::mark_key(vault).await?;

@@ -1,7 +1,7 @@
 //! The Lambda function: reads the environment, builds the ports, examines one case.
 
 use examine::{Buckets, Examiner, Settings, Step};
-use function::Attempt;
+use function::{Attempt, Environment, Keeping};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use package::Limits;
 use serde_json::Value;
@@ -35,13 +35,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 async fn examiner() -> anyhow::Result<Examiner> {
     let settings = Settings::from_env(std::env::vars())?;
+    let keeping = Keeping::from_environment(&Environment::of(std::env::vars()))?;
     let config = function::sdk_config().await;
     let clock: vault::Clock = Arc::new(jiff::Timestamp::now);
     // What an attempt that was cut off laid down here is in the way of this one.
     let scratch = std::env::temp_dir().join("coldcase-examine");
     empty(&scratch)?;
     Ok(Examiner {
-        vault: Arc::new(settings.keeping.vault(&config, &clock)),
+        vault: Arc::new(keeping.vault(&config, &clock)),
         bookcase: Arc::new(Buckets(vault::s3_client(&config))),
         clock,
         scratch,

@@ -11,8 +11,8 @@ use ::evidence::{
 };
 use package::{Component, Contents, Limits, Part, PartRole};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use snapshot::{Content, Piece};
+use serde_json::json;
+use snapshot::{Content, Piece, runtime_of};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -152,12 +152,10 @@ pub(crate) fn wanted(pieces: &[Piece], target: &Target) -> Vec<Wanted> {
     for piece in pieces {
         let selector = piece.request.selector.as_deref();
         let (role, arn, qualifier) = match (piece.request.artifact, selector) {
-            (ArtifactKind::FunctionCode, None) => {
-                (Role::Code, Some(target.arn_unqualified()), None)
-            }
+            (ArtifactKind::FunctionCode, None) => (Role::Code, Some(target.id_unqualified()), None),
             (ArtifactKind::FunctionCode, Some(version)) => (
                 Role::Version,
-                Some(format!("{}:{version}", target.arn_unqualified())),
+                Some(format!("{}:{version}", target.id_unqualified())),
                 Some(version),
             ),
             (ArtifactKind::Layer, arn) => (Role::Layer, arn.map(str::to_owned), None),
@@ -165,14 +163,16 @@ pub(crate) fn wanted(pieces: &[Piece], target: &Target) -> Vec<Wanted> {
             (ArtifactKind::DeploymentSource, _) => (Role::DeploymentSource, None, None),
             _ => continue,
         };
-        let settings = settings(pieces, qualifier);
-        let text = |field: &str| {
-            let value = settings.and_then(|settings| settings.get(field));
-            value.and_then(Value::as_str).map(|text| shown(text, 200))
-        };
+        let running = runtime_of(pieces, qualifier);
+        let told = |text: &Option<String>| text.as_deref().map(|text| shown(text, 200));
         for content in &piece.contents {
-            // An image's configuration and manifests are no archives.
-            if role == Role::ImageLayer && !is_image_layer(&content.name) {
+            // An image's configuration and manifests are no archives, nor is a reply as it came.
+            let is_archive = match role {
+                Role::ImageLayer => is_image_layer(&content.name),
+                Role::Code | Role::Version => content.is_archive(),
+                Role::Layer | Role::DeploymentSource => true,
+            };
+            if !is_archive {
                 continue;
             }
             wanted.push(Wanted {
@@ -181,18 +181,13 @@ pub(crate) fn wanted(pieces: &[Piece], target: &Target) -> Vec<Wanted> {
                 content: content.clone(),
                 also: Vec::new(),
                 arn: arn.clone(),
-                runtime: text("Runtime"),
-                handler: text("Handler"),
+                runtime: told(&running.runtime),
+                handler: told(&running.handler),
                 before: None,
             });
         }
     }
-    let named: Vec<&str> = settings(pieces, None)
-        .and_then(|settings| settings.get("Layers")?.as_array())
-        .into_iter()
-        .flatten()
-        .filter_map(|layer| layer.get("Arn")?.as_str())
-        .collect();
+    let named = runtime_of(pieces, None).layers;
     let place = |wanted: &Wanted| {
         let arn = wanted.arn.as_deref().filter(|_| wanted.role == Role::Layer);
         let place = arn.and_then(|arn| named.iter().position(|named| *named == arn));
@@ -217,18 +212,6 @@ pub(crate) fn wanted(pieces: &[Piece], target: &Target) -> Vec<Wanted> {
 /// `container-image-…-001-layer-0c0ffee01234`.
 fn is_image_layer(name: &str) -> bool {
     name.rsplit('-').nth(1) == Some("layer")
-}
-
-/// The function's settings, as Lambda answered.
-pub(crate) fn settings<'a>(pieces: &'a [Piece], qualifier: Option<&str>) -> Option<&'a Value> {
-    let piece = pieces.iter().find(|piece| {
-        piece.request.artifact == ArtifactKind::Configuration
-            && piece.request.selector.as_deref() == qualifier
-    })?;
-    piece
-        .documents
-        .iter()
-        .find_map(|document| document.json.pointer("/replies/0/reply"))
 }
 
 impl Opening<'_> {

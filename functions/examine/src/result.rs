@@ -1,6 +1,5 @@
 //! What an examination comes to, written down once; and what a later one takes over from the first.
 
-use crate::evidence::{Case, exhibit_bytes};
 use crate::exhibits::{Exhibits, JSON};
 use crate::parts::Packages;
 use crate::{ExamineError, Step};
@@ -8,6 +7,7 @@ use evidence::{
     Confidence, Examination, Finding, Outcome, Severity, Verdict, file_name, keys, shown,
 };
 use snapshot::Compared;
+use vault::{Case, exhibit_bytes};
 use vault::{Vault, VaultError};
 
 /// The exhibit that says what came of the packages.

@@ -1,13 +1,11 @@
 //! What the owner configured, read from the environment that `template.yaml` sets.
 
 use crate::owner::Place;
-use function::{BadSetting, Environment, Keeping};
+use function::{BadSetting, Environment};
 
 /// Settings of one stack.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where evidence is. Nothing here signs.
-    pub keeping: Keeping,
     /// The largest package, layer or image layer that is laid down and opened, in bytes as stored.
     pub limit_bytes: u64,
     /// A folder of YARA rules.
@@ -33,7 +31,6 @@ impl Settings {
                 .transpose()
         };
         Ok(Self {
-            keeping: Keeping::from_environment(&env)?,
             limit_bytes: env.number("COLDCASE_EXAMINE_LIMIT_BYTES")?,
             rules: place("COLDCASE_RULES")?,
             advisories: place("COLDCASE_ADVISORIES")?,

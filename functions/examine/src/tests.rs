@@ -5,11 +5,9 @@ use crate::*;
 use ::evidence::{ArtifactKind, Examination, Outcome, Request, SealedCase, Severity};
 use async_trait::async_trait;
 use bytes::Bytes;
-use function::Keeping;
 use serde_json::json;
 use std::io::Write as _;
 use tokio::time::Instant;
-use vault::{Lock, LockMode};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -49,14 +47,6 @@ impl Bench {
         let place = |text: &str| Some(text.parse().unwrap());
         let has = |prefix: &str| books.iter().any(|(key, _)| key.starts_with(prefix));
         let settings = Settings {
-            keeping: Keeping {
-                bucket: "evidence".to_owned(),
-                bucket_key: None,
-                lock: Lock {
-                    mode: LockMode::Governance,
-                    days: 1,
-                },
-            },
             limit_bytes: 64 << 20,
             expected: has("expected")
                 .then(|| place("s3://owner/expected.json"))
@@ -147,11 +137,7 @@ const ROLE: &str = "arn:aws:iam::111122223333:role/billing-role";
 async fn tampered(vault: &Arc<Recording>) -> SealedCase {
     let package = zip(&[("app.py", BAD), ("lib/extra.py", b"x = 1\n")]);
     Draft::open(vault)
-        .package(
-            Request::whole(ArtifactKind::FunctionCode),
-            "function-code.zip",
-            &package,
-        )
+        .code(&package)
         .await
         .reply(
             ArtifactKind::Configuration,
@@ -250,11 +236,7 @@ async fn a_function_that_nobody_changed_is_told_as_unchanged() {
     )
     .await;
     let case = Draft::open(&bench.vault)
-        .package(
-            Request::whole(ArtifactKind::FunctionCode),
-            "function-code.zip",
-            &package,
-        )
+        .code(&package)
         .await
         .reply(
             ArtifactKind::Configuration,
@@ -385,11 +367,7 @@ async fn bytes_that_are_not_those_that_were_sealed_are_critical_and_not_opened()
 async fn what_is_no_archive_is_told_and_ends_nothing() {
     let bench = Bench::new();
     let case = Draft::open(&bench.vault)
-        .package(
-            Request::whole(ArtifactKind::FunctionCode),
-            "function-code.zip",
-            b"neither a zip nor a tar",
-        )
+        .code(b"neither a zip nor a tar")
         .await
         .seal("2026-11-23T03:15:10Z")
         .await;
@@ -416,11 +394,7 @@ async fn a_bomb_costs_no_more_than_the_limits_and_is_told() {
     ]);
     assert!(bomb.len() < 1 << 20);
     let case = Draft::open(&bench.vault)
-        .package(
-            Request::whole(ArtifactKind::FunctionCode),
-            "function-code.zip",
-            &bomb,
-        )
+        .code(&bomb)
         .await
         .seal("2026-11-23T03:15:10Z")
         .await;
@@ -476,11 +450,7 @@ async fn a_package_that_ended_an_attempt_is_left_out_by_the_next_which_does_the_
     let bench = Bench::new();
     let layer = "arn:aws:lambda:eu-west-1:111122223333:layer:deps:3";
     let case = Draft::open(&bench.vault)
-        .package(
-            Request::whole(ArtifactKind::FunctionCode),
-            "function-code.zip",
-            &zip(&[("app.py", BAD)]),
-        )
+        .code(&zip(&[("app.py", BAD)]))
         .await
         .package(
             Request::one(ArtifactKind::Layer, layer),
@@ -577,10 +547,9 @@ async fn what_ended_an_earlier_examination_is_in_no_later_verdict() {
     let good = Some(package.as_slice());
     let recorded_at = "2026-11-20T00:00:00Z";
     baseline(&bench.vault, 1, recorded_at, settings.clone(), good).await;
-    let request = Request::whole(ArtifactKind::FunctionCode);
     let call = "lambda:GetFunctionConfiguration";
     let case = Draft::open(&bench.vault)
-        .package(request, "function-code.zip", &package)
+        .code(&package)
         .await
         .reply(ArtifactKind::Configuration, call, settings)
         .await
@@ -688,11 +657,7 @@ async fn rules_and_advisories_of_the_owner_are_looked_with_and_broken_ones_left_
         ),
     ]);
     let case = Draft::open(&bench.vault)
-        .package(
-            Request::whole(ArtifactKind::FunctionCode),
-            "function-code.zip",
-            &package,
-        )
+        .code(&package)
         .await
         .seal("2026-11-23T03:15:10Z")
         .await;

@@ -4,83 +4,25 @@
 //! Lines of logs and segments of traces are left to their exhibits: an invocation stands for its lines.
 //! Memory does not grow with the case ([`order`]).
 
-mod lines;
 mod order;
 
 use crate::ExamineError;
-use crate::evidence::{Case, exhibit_bytes, is_content};
-use crate::exhibits::{Exhibits, Lines};
+use crate::exhibits::{Exhibits, Lines as Kept};
 use evidence::{
-    ArtifactKind, CustodyAction, Exhibit, Finding, Manifest, Severity, Sha256Digest, Trigger, shown,
+    ArtifactKind, Exhibit, Finding, Sha256Digest, TimelineEntry as Entry, TimelineSource as Source,
+    shown,
 };
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use snapshot::Piece;
 use std::path::Path;
 use tokio::time::Instant;
-use trail::{Decision, Record, Scope};
-use vault::Vault;
+use trail::AuditEntry;
+use vault::{Case, Lines, Vault, exhibit_bytes, is_content};
 
 /// The most entries of one source that are told: whoever can invoke a function, or call with its role,
 /// can do so a million times, and must not push out what the others say.
 pub(crate) const MOST_OF_ONE_SOURCE: usize = 200_000;
-
-/// The longest text of an entry, in characters.
-const LONGEST: usize = 300;
-
-/// Where an entry is from; of two of one moment, which is told first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Source {
-    /// What opened the case.
-    Trigger,
-    /// The audit trail, about the function and what belongs to it.
-    AuditEvents,
-    /// The audit trail, about what the function's role did.
-    RoleActivity,
-    /// Lambda's own word for when code or settings were changed.
-    Deployment,
-    /// The function's log.
-    Invocation,
-    /// When the function was last recorded as good.
-    Baseline,
-    /// Who did what with the evidence.
-    Custody,
-    /// When evidence was in the vault.
-    Acquisition,
-    /// What was noticed; its time is when it was written down.
-    Finding,
-}
-
-/// One line of the timeline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// When.
-    pub occurred_at: Timestamp,
-    /// Where it is from.
-    pub source: Source,
-    /// What happened, bounded and without control characters.
-    pub what: String,
-    /// Who did it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub who: Option<String>,
-    /// From which address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// The exhibit that says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exhibit: Option<String>,
-    /// Its line there, counted from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<u64>,
-    /// How bad.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub severity: Option<Severity>,
-    /// CloudTrail's id of the event, Lambda's of the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-}
 
 /// What a timeline is drawn from.
 pub(crate) struct Drawing<'a> {
@@ -135,7 +77,7 @@ impl Drawing<'_> {
         }
         let mut merged = draft.sorter.merge()?;
         let mut drawn = draft.drawn;
-        let mut out = Lines::new(
+        let mut out = Kept::new(
             "timeline",
             "coldcase: the exhibits of the case and its addenda",
         );
@@ -152,7 +94,7 @@ impl Drawing<'_> {
 
     /// What the manifests and the documents say.
     fn told(&self, draft: &mut Draft) -> Result<(), ExamineError> {
-        draft.push(trigger(self.case.first()))?;
+        draft.push(Entry::of_trigger(self.case.first()))?;
         if let Some((at, why, key)) = &self.baseline {
             let mut entry = Entry::new(*at, Source::Baseline, why);
             entry.exhibit = Some(key.clone());
@@ -161,16 +103,22 @@ impl Drawing<'_> {
         for entry in deployments(self.pieces) {
             draft.push(entry)?;
         }
+        let mut told: Vec<&Finding> = Vec::new();
         for manifest in &self.case.manifests {
-            for entry in custody(manifest) {
+            for entry in Entry::of_custody(manifest) {
                 draft.push(entry)?;
             }
             for finding in manifest.findings.iter().take(MOST_OF_ONE_SOURCE) {
-                draft.push(of_finding(finding, manifest.sealed_at))?;
+                if !told.iter().any(|known| finding.repeats(known)) {
+                    draft.push(Entry::of_finding(finding, manifest.sealed_at))?;
+                    told.push(finding);
+                }
             }
         }
         for finding in self.findings {
-            draft.push(of_finding(finding, self.now))?;
+            if !told.iter().any(|known| finding.repeats(known)) {
+                draft.push(Entry::of_finding(finding, self.now))?;
+            }
         }
         Ok(())
     }
@@ -200,7 +148,7 @@ impl Drawing<'_> {
                             continue;
                         }
                     };
-                    let mut lines = lines::Lines::of(&bytes);
+                    let mut lines = Lines::of(&bytes[..]);
                     loop {
                         let read = lines.next().map(|line| of_line(source, line));
                         let Some(read) = read else { break };
@@ -279,22 +227,6 @@ impl Draft {
     }
 }
 
-impl Entry {
-    fn new(occurred_at: Timestamp, source: Source, what: &str) -> Self {
-        Self {
-            occurred_at,
-            source,
-            what: shown(what, LONGEST),
-            who: None,
-            from: None,
-            exhibit: None,
-            line: None,
-            severity: None,
-            id: None,
-        }
-    }
-}
-
 const fn name_of(source: Source) -> &'static str {
     match source {
         Source::AuditEvents => "the audit trail",
@@ -333,33 +265,25 @@ fn of_line(source: Source, text: &[u8]) -> Option<Entry> {
     }
 }
 
-/// A record of CloudTrail.
+/// An entry of the provider's audit log.
 fn record(source: Source, json: Value) -> Option<Entry> {
-    let record = Record::new(json);
-    let at = record.occurred_at()?;
-    let service = record.service().unwrap_or("unknown");
-    let name = record.base_name().unwrap_or("unknown");
-    let mut what = format!("{}:{}", shown(service, 40), shown(name, 80));
-    let mut severity = None;
-    let classification = trail::classify(&record, &Scope::default());
-    for target in classification.targets.iter().take(2) {
+    let read = AuditEntry::read(json)?;
+    let mut what = format!("{}:{}", shown(&read.service, 40), shown(&read.action, 80));
+    for name in &read.on {
         what.push(' ');
-        what.push_str(&shown(&target.name, 80));
+        what.push_str(&shown(name, 80));
     }
-    if classification.decision == Decision::Respond && source == Source::AuditEvents {
-        severity = classification.severity;
-    }
-    if let Some(code) = record.error_code() {
+    if let Some(code) = &read.error {
         what.push_str(" refused: ");
         what.push_str(&shown(code, 80));
     }
-    let text = |text: Option<&str>| text.map(|text| shown(text, LONGEST));
+    let text = |text: Option<&str>| text.map(|text| shown(text, Entry::LONGEST));
     Some(Entry {
-        who: text(record.principal()),
-        from: text(record.source_address()),
-        severity,
-        id: record.event_id().map(|id| shown(id, 64)),
-        ..Entry::new(at, source, &what)
+        who: text(read.who.as_deref()),
+        from: text(read.from.as_deref()),
+        severity: (read.severity).filter(|_| source == Source::AuditEvents),
+        id: read.id.map(|id| shown(&id, 64)),
+        ..Entry::new(read.occurred_at, source, &what)
     })
 }
 
@@ -392,133 +316,13 @@ fn invocation(row: &Value) -> Option<Entry> {
     })
 }
 
-fn trigger(manifest: &Manifest) -> Entry {
-    match &manifest.trigger {
-        Trigger::CloudTrailEvent {
-            event_name,
-            occurred_at,
-            severity,
-            principal,
-            source_address,
-            ..
-        } => Entry {
-            who: principal.as_deref().map(|who| shown(who, LONGEST)),
-            from: source_address.as_deref().map(|from| shown(from, LONGEST)),
-            severity: Some(*severity),
-            ..Entry::new(
-                *occurred_at,
-                Source::Trigger,
-                &format!("{event_name} on {}", manifest.target.name),
-            )
-        },
-        Trigger::Person {
-            reason,
-            occurred_at,
-            ..
-        } => Entry::new(
-            *occurred_at,
-            Source::Trigger,
-            &format!("a responder asked: {reason}"),
-        ),
-    }
-}
-
-fn custody(manifest: &Manifest) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    for entry in &manifest.custody {
-        let what = match &entry.action {
-            CustodyAction::Opened => "the case was opened".to_owned(),
-            CustodyAction::EvidenceAcquired {
-                exhibits,
-                size_bytes,
-            } => format!("{exhibits} exhibits of {size_bytes} bytes are in the vault"),
-            CustodyAction::WindowCollected { pass, window } => format!(
-                "the window from {} to {} was collected (pass {pass})",
-                window.since, window.until
-            ),
-            CustodyAction::Examined { pass } => {
-                format!("the evidence was examined (after pass {pass})")
-            }
-            CustodyAction::ChangeAccepted { by, reason } => {
-                format!("the change was accepted by {by}: {reason}")
-            }
-            CustodyAction::TracingTurnedOn { .. } => "tracing was turned on".to_owned(),
-            CustodyAction::TracingAlreadyOn { .. } => "tracing was on already".to_owned(),
-            CustodyAction::TracingNotPossible { why } => {
-                format!("tracing could not be turned on: {why}")
-            }
-            CustodyAction::TracingNotWanted => "tracing is not wanted".to_owned(),
-        };
-        entries.push(Entry {
-            who: Some(shown(&entry.who, LONGEST)),
-            ..Entry::new(entry.occurred_at, Source::Custody, &what)
-        });
-    }
-    let what = match manifest.sequence {
-        0 => "the case was sealed".to_owned(),
-        sequence => format!("addendum {sequence} was sealed"),
-    };
-    entries.push(Entry {
-        who: Some(shown(&manifest.responder.identity, LONGEST)),
-        ..Entry::new(manifest.sealed_at, Source::Custody, &what)
-    });
-    for acquisition in &manifest.acquisitions {
-        let ended = acquisition
-            .exhibits
-            .iter()
-            .map(|exhibit| exhibit.acquired_at);
-        let began = acquisition.calls.iter().map(|call| call.started_at);
-        let Some(at) = ended.max().or_else(|| began.max()) else {
-            continue;
-        };
-        let mut what = format!("{}: {}", acquisition.request, acquisition.result.as_str());
-        if let Some(why) = acquisition.result.why() {
-            what.push_str(&format!(", {why}"));
-        }
-        entries.push(Entry {
-            exhibit: acquisition
-                .exhibits
-                .first()
-                .map(|exhibit| shown(&exhibit.name, 200)),
-            ..Entry::new(at, Source::Acquisition, &what)
-        });
-    }
-    entries
-}
-
-fn of_finding(finding: &Finding, at: Timestamp) -> Entry {
-    let proof = finding.proof.first();
-    Entry {
-        severity: Some(finding.severity),
-        exhibit: proof.map(|proof| shown(&proof.exhibit, 200)),
-        line: proof.and_then(|proof| proof.line),
-        ..Entry::new(
-            at,
-            Source::Finding,
-            &format!("{}: {}", finding.rule, finding.statement),
-        )
-    }
-}
-
-/// When Lambda says that code or settings were last changed, and versions made.
+/// When the provider says that code or settings were last changed, versions made, and versions deployed.
 fn deployments(pieces: &[Piece]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
-    let mut push = |exhibit: &str, settings: &Value| {
-        let text = |field: &str| settings.get(field).and_then(Value::as_str);
-        let Some(at) = text("LastModified").and_then(lambda_time) else {
-            return;
-        };
-        let version = text("Version").unwrap_or("$LATEST");
-        let what = match version {
-            "$LATEST" => "$LATEST was last changed".to_owned(),
-            version => format!("version {} was made", shown(version, 20)),
-        };
-        let what = match text("CodeSha256") {
-            Some(code) => format!("{what}, code {}", shown(code, 64)),
-            None => what,
-        };
+    let mut add = |exhibit: &str, at: Timestamp, who: Option<&str>, what: String| {
         let entry = Entry {
             exhibit: Some(shown(exhibit, 200)),
+            who: who.map(|who| shown(who, Entry::LONGEST)),
             ..Entry::new(at, Source::Deployment, &what)
         };
         let is_known = |known: &Entry| (known.occurred_at, &known.what) == (at, &entry.what);
@@ -528,7 +332,12 @@ fn deployments(pieces: &[Piece]) -> Vec<Entry> {
     };
     for piece in pieces {
         let is_listed = piece.request.artifact == ArtifactKind::Versions;
-        if piece.request.artifact != ArtifactKind::Configuration && !is_listed {
+        let is_read = is_listed
+            || matches!(
+                piece.request.artifact,
+                ArtifactKind::Configuration | ArtifactKind::Deployments
+            );
+        if !is_read {
             continue;
         }
         for document in &piece.documents {
@@ -538,16 +347,77 @@ fn deployments(pieces: &[Piece]) -> Vec<Entry> {
                 .flatten()
                 .filter_map(|it| it.get("reply"))
             {
-                match reply.get("Versions").and_then(Value::as_array) {
-                    Some(versions) => versions
-                        .iter()
-                        .for_each(|version| push(&document.name, version)),
-                    None => push(&document.name, reply),
+                let versions = reply.get("Versions").and_then(Value::as_array);
+                let settings = versions.map_or(std::slice::from_ref(reply), Vec::as_slice);
+                for settings in settings {
+                    if let Some((at, what)) = of_lambda(settings) {
+                        add(&document.name, at, None, what);
+                    }
+                }
+                for (at, who, what) in of_worker(reply) {
+                    add(&document.name, at, who, what);
                 }
             }
         }
     }
     entries
+}
+
+/// When Lambda says that a version was made, or `$LATEST` changed.
+fn of_lambda(settings: &Value) -> Option<(Timestamp, String)> {
+    let text = |field: &str| settings.get(field).and_then(Value::as_str);
+    let at = text("LastModified").and_then(lambda_time)?;
+    let version = text("Version").unwrap_or("$LATEST");
+    let what = match version {
+        "$LATEST" => "$LATEST was last changed".to_owned(),
+        version => format!("version {} was made", shown(version, 20)),
+    };
+    let what = match text("CodeSha256") {
+        Some(code) => format!("{what}, code {}", shown(code, 64)),
+        None => what,
+    };
+    Some((at, what))
+}
+
+/// When Cloudflare says that versions of a Worker were made and deployed, and who did it.
+fn of_worker(reply: &Value) -> Vec<(Timestamp, Option<&str>, String)> {
+    let list = |at: &str| {
+        reply
+            .pointer(at)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let text = |value: &'_ Value, at: &str| value.pointer(at)?.as_str().map(str::to_owned);
+    let moment = |value: &Value, at: &str| value.pointer(at)?.as_str()?.parse().ok();
+    let made = list("/result/items").filter_map(|version| {
+        let at = moment(version, "/metadata/created_on")?;
+        let who = version
+            .pointer("/metadata/author_email")
+            .and_then(Value::as_str);
+        let with = text(version, "/metadata/source").unwrap_or_else(|| "unknown".to_owned());
+        let id = text(version, "/id")?;
+        let what = format!(
+            "version {} was made by {}",
+            shown(&id, 40),
+            shown(&with, 40)
+        );
+        Some((at, who, what))
+    });
+    let deployed = list("/result/deployments").filter_map(|deployment| {
+        let at = moment(deployment, "/created_on")?;
+        let who = deployment.pointer("/author_email").and_then(Value::as_str);
+        let versions = deployment.get("versions")?.as_array()?;
+        let shares: Vec<String> = (versions.iter().take(4))
+            .filter_map(|version| {
+                let id = text(version, "/version_id")?;
+                let share = version.get("percentage")?.as_f64()?;
+                Some(format!("{} for {share}%", shown(&id, 40)))
+            })
+            .collect();
+        Some((at, who, format!("deployed: {}", shares.join(", "))))
+    });
+    made.chain(deployed).collect()
 }
 
 /// Lambda writes `2026-01-02T03:04:05.678+0000`.

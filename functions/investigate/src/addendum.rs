@@ -55,12 +55,7 @@ impl Investigator {
     }
 
     pub(crate) fn identity(&self, attempt: &Attempt) -> Responder {
-        Responder {
-            program: "coldcase".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            identity: self.settings.identity.clone(),
-            attempt: attempt.id.clone(),
-        }
+        Responder::coldcase(&self.settings.identity, &attempt.id)
     }
 }
 
@@ -73,7 +68,7 @@ fn is_of(manifest: &Manifest, wanted: &str) -> bool {
 
 /// What a person should be told: findings that somebody should look at now and that an `earlier`
 /// pass did not make, whatever the figures in their words. None otherwise.
-pub(crate) fn notice(addendum: &SealedCase, earlier: &[Finding], bucket: &str) -> Option<Notice> {
+pub(crate) fn notice(addendum: &SealedCase, earlier: &[Finding], place: &str) -> Option<Notice> {
     let manifest = addendum.manifest();
     let is_known = |finding: &Finding| {
         earlier.iter().any(|known| {
@@ -94,7 +89,7 @@ pub(crate) fn notice(addendum: &SealedCase, earlier: &[Finding], bucket: &str) -
     let mut body = format!(
         "{what}.\n\nCase      {}\nTarget    {}\n",
         manifest.case_id,
-        line(&manifest.target.arn(), 300)
+        line(&manifest.target.id(), 300)
     );
     for finding in urgent.iter().take(20) {
         body.push_str(&format!(
@@ -112,7 +107,7 @@ pub(crate) fn notice(addendum: &SealedCase, earlier: &[Finding], bucket: &str) -
         body.push_str(&format!("          … and {} more\n", urgent.len() - 20));
     }
     body.push_str(&format!(
-        "\nSealed at {} in s3://{bucket}/{}\n",
+        "\nSealed at {} in {place}/{}\n",
         manifest.sealed_at,
         keys::envelope(&manifest.case_id, manifest.sequence)
     ));

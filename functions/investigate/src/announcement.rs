@@ -100,7 +100,7 @@ pub(crate) fn notice(
     manifest: &Manifest,
     pass: &str,
     before: &Before,
-    bucket: &str,
+    place: &str,
 ) -> Option<Notice> {
     if before.outdated || !before.is_worse(manifest) {
         return None;
@@ -120,7 +120,7 @@ pub(crate) fn notice(
             false => "",
         },
         manifest.case_id,
-        shown(&manifest.target.arn(), 300)
+        shown(&manifest.target.id(), 300)
     );
     if let Some(verdict) = &manifest.verdict {
         for (label, value) in [("By", &verdict.by), ("From", &verdict.from)] {
@@ -171,10 +171,10 @@ pub(crate) fn notice(
     let result = keys::examination(id, pass);
     let folder = result.trim_end_matches("result.json");
     body.push_str(&format!(
-        "\nSealed at {} in s3://{bucket}/{key}\n\n\
+        "\nSealed at {} in {place}/{key}\n\n\
          Look further:\n\
-         aws s3 cp s3://{bucket}/{key} - | jq -r .payload | base64 --decode | jq .predicate\n\
-         aws s3 cp --recursive s3://{bucket}/{folder} {id}\n",
+         aws s3 cp {place}/{key} - | jq -r .payload | base64 --decode | jq .predicate\n\
+         aws s3 cp --recursive {place}/{folder} {id}\n",
         manifest.sealed_at
     ));
     Some(Notice {
@@ -196,7 +196,7 @@ const MOST_CHANGES: usize = 10;
 
 /// The detail of the event `Case Sealed` of `coldcase` for other automation: the same whenever the
 /// same addendum is announced, so that its case and sequence name it.
-pub(crate) fn event(manifest: &Manifest, pass: &str, bucket: &str) -> Value {
+pub(crate) fn event(manifest: &Manifest, pass: &str, place: &str) -> Value {
     let target = &manifest.target;
     let count = |severity| {
         let findings = manifest.findings.iter();
@@ -210,7 +210,7 @@ pub(crate) fn event(manifest: &Manifest, pass: &str, bucket: &str) -> Value {
         "pass": pass,
         "sealed_at": manifest.sealed_at,
         "target": {
-            "arn": shown(&target.arn(), 300),
+            "arn": shown(&target.id(), 300),
             "account": target.account,
             "region": target.region,
             "name": shown(&target.name, 140),
@@ -227,7 +227,7 @@ pub(crate) fn event(manifest: &Manifest, pass: &str, bucket: &str) -> Value {
             "low": count(Severity::Low),
             "info": count(Severity::Info),
         },
-        "bucket": bucket,
+        "bucket": place.trim_start_matches("s3://"),
         "key": keys::envelope(&manifest.case_id, manifest.sequence),
     })
 }

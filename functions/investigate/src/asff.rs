@@ -14,7 +14,7 @@ pub(crate) fn finding(
     manifest: &Manifest,
     created_at: Timestamp,
     identity: &str,
-    bucket: &str,
+    place: &str,
 ) -> Option<Value> {
     let mut parts = identity.split(':').skip(1);
     let (partition, _, region, account) =
@@ -42,11 +42,11 @@ pub(crate) fn finding(
         "ProductFields": {
             "coldcase/case": id,
             "coldcase/sequence": manifest.sequence.to_string(),
-            "coldcase/address": format!("s3://{bucket}/{key}"),
+            "coldcase/address": format!("{place}/{key}"),
         },
         "Resources": [{
             "Type": "AwsLambdaFunction",
-            "Id": shown(&manifest.target.arn(), 512),
+            "Id": shown(&manifest.target.id(), 512),
             "Partition": partition,
             "Region": manifest.target.region,
         }],

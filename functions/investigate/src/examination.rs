@@ -73,15 +73,15 @@ impl Investigator {
         };
         let manifest = addendum.manifest();
         let before = Before::of(&case, &earlier, manifest.sequence);
-        let bucket = &self.settings.sealing.bucket;
+        let place = &self.settings.place;
         let progress = Progress {
-            notice: announcement::notice(manifest, pass, &before, bucket),
-            event: Some(announcement::event(manifest, pass, bucket)),
+            notice: announcement::notice(manifest, pass, &before, place),
+            event: Some(announcement::event(manifest, pass, place)),
             finding: crate::asff::finding(
                 manifest,
                 case.manifest().sealed_at,
                 &self.settings.identity,
-                bucket,
+                place,
             ),
             ..Progress::sealed(&addendum, pass)
         };

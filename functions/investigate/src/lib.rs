@@ -1,6 +1,6 @@
 //! What happened around a sealed case: one window of logs, audit trail, role activity and traces.
 //!
-//! The state machine of `infra/investigation.asl.json` calls this function step by step. A step
+//! The state machine of `infra/surroundings.asl.json` calls this function step by step. A step
 //! reads on where the last one stopped and stops before its time is up ([`Investigator::take`]);
 //! once everything that the [`plan`] asks for is concluded, an addendum is sealed
 //! ([`addendum`]). What the examining function found, which cannot sign, is sealed here as well
@@ -14,16 +14,20 @@ mod examination;
 mod examined;
 mod permissions;
 mod plan;
+mod report;
 mod settings;
 
 pub use examination::ToSeal;
 pub use permissions::PERMISSIONS;
 pub use plan::Pass;
+pub use report::Reported;
 pub use settings::Settings;
 
-use collectors::aws::Regions;
-use collectors::aws::window::{Carried, Investigation, Pace, Scope};
-use collectors::{Concluded, Desk, conclude, concluded, read_on};
+use collectors::{
+    Around, Carried, Clouds, Concluded, Desk, Surroundings, carry, conclude, concluded, is_settled,
+    read_on, stands_alone,
+};
+use collectors::{Pace, Scope};
 use evidence::{
     CaseId, Finding, Manifest, Request, ResourceKind, SealedCase, Trigger, Window, keys,
 };
@@ -32,7 +36,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use plan::Plan;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,8 +50,8 @@ pub struct Investigator {
     pub signer: Arc<dyn Signer>,
     /// What time it is.
     pub clock: Clock,
-    /// The Regions that have functions; the stack's own first.
-    pub regions: Regions,
+    /// The clouds that can be asked.
+    pub clouds: Clouds,
     /// How fast LookupEvents may be asked.
     pub pace: Arc<Pace>,
     /// What the owner configured.
@@ -74,6 +78,8 @@ pub enum Order {
     Collect(Step),
     /// To seal what an examination came to.
     Seal(ToSeal),
+    /// To write a case down as people read it: `{"report": CASE}`.
+    Report(CaseId),
 }
 
 const fn first() -> Pass {
@@ -169,6 +175,14 @@ enum Reached {
 impl Order {
     /// Reads the function's input.
     pub fn read(payload: Value) -> Result<Self, InvestigateError> {
+        if let Some(case) = payload.get("report") {
+            let case = serde_json::from_value(case.clone());
+            return case.map(Self::Report).map_err(|error| {
+                InvestigateError::BadInput(format!(
+                    "{error}; a report is asked for with {{\"report\": \"20260102T030405Z-…\"}}"
+                ))
+            });
+        }
         if payload.get("examination").is_none() {
             return Step::read(payload).map(Self::Collect);
         }
@@ -217,16 +231,17 @@ impl Step {
 }
 
 impl Investigator {
-    /// Does what is asked for.
+    /// Does what is asked for; the answer is a [`Progress`] or a [`Reported`], in JSON.
     pub async fn carry_out(
         &self,
         order: Order,
         attempt: &Attempt,
-    ) -> Result<Progress, InvestigateError> {
-        match order {
-            Order::Collect(step) => self.take(step, attempt).await,
-            Order::Seal(examination) => self.seal_examination(&examination, attempt).await,
-        }
+    ) -> Result<Value, InvestigateError> {
+        Ok(match order {
+            Order::Collect(step) => json!(self.take(step, attempt).await?),
+            Order::Seal(examination) => json!(self.seal_examination(&examination, attempt).await?),
+            Order::Report(case) => json!(self.report(&case).await?),
+        })
     }
 
     /// Takes one step.
@@ -235,7 +250,8 @@ impl Investigator {
         self.is_due(&case, &step)?;
         let plan = self.plan(&case, &step).await?;
         let manifest = case.manifest();
-        let investigation = self.investigation(manifest, &plan)?;
+        let surroundings = self.surroundings(manifest, &plan)?;
+        let surroundings = &*surroundings;
         let desk = Desk::new(
             Arc::clone(&self.vault),
             step.case_id.clone(),
@@ -244,7 +260,7 @@ impl Investigator {
         );
         let until = attempt.deadline.checked_sub(TIME_TO_SEAL);
         let desk = desk.until(until.unwrap_or(attempt.deadline));
-        let done = self.read(&desk, &investigation, &plan).await?;
+        let done = self.read(&desk, surroundings, &plan).await?;
         let (concluded, requests) = (done.len(), plan.requests.len());
         let progress = if concluded < requests {
             Progress {
@@ -261,14 +277,12 @@ impl Investigator {
             }
         } else {
             let addendum = self.seal(&case, &plan, done, attempt).await?;
-            let known = self
-                .findings_of(&desk, &investigation, &plan.earlier)
-                .await?;
-            let bucket = &self.settings.sealing.bucket;
+            let known = self.findings_of(&desk, surroundings, &plan.earlier).await?;
+            let place = &self.settings.place;
             Progress {
                 concluded,
                 requests,
-                notice: addendum::notice(&addendum, &known, bucket),
+                notice: addendum::notice(&addendum, &known, place),
                 ..Progress::sealed(&addendum, &plan.pass)
             }
         };
@@ -306,14 +320,14 @@ impl Investigator {
     async fn case(&self, id: &CaseId) -> Result<SealedCase, InvestigateError> {
         let Some(case) = vault::sealed(&*self.vault, id, 0).await? else {
             return Err(InvestigateError::NoCase(format!(
-                "there is no sealed case {id} in s3://{}; list the folder cases/ for those that are",
-                self.settings.sealing.bucket
+                "there is no sealed case {id} in {}; list the folder cases/ for those that are",
+                self.settings.place
             )));
         };
         if case.manifest().target.kind != ResourceKind::Function {
             return Err(InvestigateError::BadInput(format!(
                 "case {id} is about {}; logs and role activity are a function's",
-                case.manifest().target.arn()
+                case.manifest().target.id()
             )));
         }
         // The first addendum is about tracing; its number is kept for it.
@@ -325,32 +339,28 @@ impl Investigator {
         Ok(case)
     }
 
-    fn investigation(
+    fn surroundings(
         &self,
         manifest: &Manifest,
         plan: &Plan,
-    ) -> Result<Investigation, InvestigateError> {
-        let region = &manifest.target.region;
-        let clients = self.regions.of(region).ok_or_else(|| {
-            InvestigateError::BadInput(format!("{region:?} is no Region that could be asked"))
-        })?;
-        let investigation = Investigation::new(
-            clients,
-            self.regions.clone(),
-            Arc::clone(&self.pace),
-            Scope {
+    ) -> Result<Box<dyn Surroundings>, InvestigateError> {
+        let around = Around {
+            scope: Scope {
                 target: manifest.target.clone(),
                 facts: plan.facts.clone(),
                 window: plan.window,
                 baseline: plan.baseline,
                 tampered_at: plan.tampered_at,
             },
-        )
-        .with_trail(self.settings.trail.clone());
-        Ok(match &manifest.trigger {
-            Trigger::CloudTrailEvent { event_id, .. } => investigation.caused_by(event_id),
-            Trigger::Person { .. } => investigation,
-        })
+            event_id: match &manifest.trigger {
+                Trigger::CloudTrailEvent { event_id, .. } => Some(event_id.clone()),
+                Trigger::Person { .. } => None,
+            },
+            pace: Arc::clone(&self.pace),
+            trail: self.settings.trail.clone(),
+        };
+        let surroundings = self.clouds.surroundings(around);
+        surroundings.map_err(InvestigateError::BadInput)
     }
 
     /// Reads on, several requests at a time, and concludes what is read to its end. Answers what is
@@ -358,23 +368,18 @@ impl Investigator {
     async fn read(
         &self,
         desk: &Desk,
-        investigation: &Investigation,
+        surroundings: &dyn Surroundings,
         plan: &Plan,
     ) -> Result<BTreeMap<Request, Concluded>, InvestigateError> {
         let mut done = BTreeMap::new();
-        let mut carried = self.settled(desk, investigation, plan).await?;
+        let mut carried = self.settled(desk, surroundings, plan).await?;
         let mut keep = |carried: &mut Carried, concluded: Concluded| {
-            Investigation::carry(carried, &concluded);
+            carry(carried, &concluded);
             done.insert(concluded.acquisition.request.clone(), concluded);
         };
         // All is read before anything is concluded: what expires is not kept waiting by what is large.
         let reached: Vec<_> = stream::iter(&plan.requests)
-            .map(async |request| {
-                (
-                    request,
-                    self.reach(desk, investigation, plan, request).await,
-                )
-            })
+            .map(async |request| (request, self.reach(desk, surroundings, plan, request).await))
             .buffer_unordered(PARALLEL)
             .collect()
             .await;
@@ -393,7 +398,7 @@ impl Investigator {
                 open.any(|request| request.artifact == artifact)
             };
             let is_ready = |request: &&Request| {
-                let mut after = investigation.after(request).iter();
+                let mut after = surroundings.after(request).iter();
                 !after.any(|artifact| is_open(*artifact))
             };
             let (round, waiting): (Vec<&Request>, Vec<&Request>) =
@@ -402,7 +407,7 @@ impl Investigator {
                 break;
             }
             let results: Vec<_> = stream::iter(round)
-                .map(|request| self.conclude(desk, investigation, plan, request, &carried))
+                .map(|request| self.conclude(desk, surroundings, plan, request, &carried))
                 .buffer_unordered(PARALLEL)
                 .collect()
                 .await;
@@ -421,14 +426,14 @@ impl Investigator {
     async fn reach(
         &self,
         desk: &Desk,
-        investigation: &Investigation,
+        surroundings: &dyn Surroundings,
         plan: &Plan,
         request: &Request,
     ) -> Result<Reached, VaultError> {
         if let Some(concluded) = concluded(desk, &plan.pass, request).await? {
             return Ok(Reached::Concluded(Box::new(concluded)));
         }
-        let task = investigation.task(&plan.pass, request);
+        let task = surroundings.task(&plan.pass, request);
         Ok(match read_on(desk, &task).await? {
             true => Reached::End,
             false => Reached::Deadline,
@@ -439,12 +444,12 @@ impl Investigator {
     async fn findings_of(
         &self,
         desk: &Desk,
-        investigation: &Investigation,
+        surroundings: &dyn Surroundings,
         passes: &[String],
     ) -> Result<Vec<Finding>, VaultError> {
         let mut findings = Vec::new();
         for pass in passes {
-            for request in investigation.plan() {
+            for request in surroundings.plan() {
                 if let Some(done) = concluded(desk, pass, &request).await? {
                     findings.extend(done.findings);
                 }
@@ -457,17 +462,17 @@ impl Investigator {
     async fn settled(
         &self,
         desk: &Desk,
-        investigation: &Investigation,
+        surroundings: &dyn Surroundings,
         plan: &Plan,
     ) -> Result<Carried, VaultError> {
         let mut carried = Carried::new();
-        for request in investigation.plan() {
-            if !Investigation::is_settled(request.artifact) {
+        for request in surroundings.plan() {
+            if !is_settled(request.artifact) {
                 continue;
             }
             for pass in &plan.earlier {
                 if let Some(done) = concluded(desk, pass, &request).await? {
-                    Investigation::carry(&mut carried, &done);
+                    carry(&mut carried, &done);
                 }
             }
         }
@@ -478,14 +483,14 @@ impl Investigator {
     async fn conclude(
         &self,
         desk: &Desk,
-        investigation: &Investigation,
+        surroundings: &dyn Surroundings,
         plan: &Plan,
         request: &Request,
         carried: &Carried,
     ) -> Result<Option<Concluded>, VaultError> {
-        let task = investigation.task(&plan.pass, request);
-        let observer = investigation.observer(request, carried);
-        let earlier = match Investigation::stands_alone(request.artifact) {
+        let task = surroundings.task(&plan.pass, request);
+        let observer = surroundings.observer(request, carried);
+        let earlier = match stands_alone(request.artifact) {
             true => &[],
             false => plan.earlier.as_slice(),
         };

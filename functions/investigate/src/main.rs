@@ -1,8 +1,9 @@
 //! The Lambda function: reads the environment, builds the ports, does what is asked for.
 
+use collectors::Clouds;
+use collectors::Pace;
 use collectors::aws::Regions;
-use collectors::aws::window::Pace;
-use function::Attempt;
+use function::{Attempt, Environment, Sealing};
 use investigate::{Investigator, Order, Settings};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -28,13 +29,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 async fn investigator() -> anyhow::Result<Investigator> {
     let settings = Settings::from_env(std::env::vars())?;
+    let sealing = Sealing::from_environment(&Environment::of(std::env::vars()))?;
     let config = function::sdk_config().await;
     let clock: vault::Clock = Arc::new(jiff::Timestamp::now);
     Ok(Investigator {
-        vault: Arc::new(settings.sealing.vault(&config, &clock)),
-        signer: Arc::new(settings.sealing.signer(&config)),
+        vault: Arc::new(sealing.vault(&config, &clock)),
+        signer: Arc::new(sealing.signer(&config)),
         clock,
-        regions: Regions::new(&config, &settings.regions),
+        clouds: Clouds::of_aws(Regions::new(&config, &settings.regions)),
         pace: Arc::new(Pace::default()),
         settings,
     })

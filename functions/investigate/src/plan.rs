@@ -2,7 +2,8 @@
 //! every step of it, whoever takes it, does the same.
 
 use crate::{InvestigateError, Investigator, Step};
-use collectors::aws::window::{Facts, Investigation};
+use collectors::Facts;
+use collectors::is_settled;
 use evidence::{Manifest, Request, SealedCase, Trigger, Window, keys};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,8 @@ pub(crate) struct Plan {
     pub(crate) baseline: Option<Window>,
     /// When the change happened that opened the case; none where a person did.
     pub(crate) tampered_at: Option<Timestamp>,
-    /// What the sealed case says of the function.
+    /// What the sealed case says of an AWS function.
+    #[serde(default)]
     pub(crate) facts: Facts,
     /// What is asked for.
     pub(crate) requests: Vec<Request>,
@@ -112,9 +114,9 @@ impl Investigator {
             facts: self.facts(manifest).await,
             requests: Vec::new(),
         };
-        plan.requests = self.investigation(manifest, &plan)?.plan();
+        plan.requests = self.surroundings(manifest, &plan)?.plan();
         if !plan.earlier.is_empty() {
-            let settled = |request: &Request| Investigation::is_settled(request.artifact);
+            let settled = |request: &Request| is_settled(request.artifact);
             plan.requests.retain(|request| !settled(request));
         }
         Ok(plan)

@@ -2,7 +2,7 @@
 
 use collectors::aws::window::{AthenaTable, TrailSource};
 use evidence::{ResourceKind, Target};
-use function::{BadSetting, Environment, Sealing};
+use function::{BadSetting, Environment};
 use std::time::Duration;
 
 /// Settings of one stack.
@@ -22,8 +22,8 @@ pub struct Settings {
     pub baseline: Duration,
     /// Where the account's audit trail keeps its files, and how much of them is read.
     pub trail: TrailSource,
-    /// Where evidence goes and who signs for it.
-    pub sealing: Sealing,
+    /// Where evidence is, in words: `s3://BUCKET`, or a folder.
+    pub place: String,
 }
 
 impl Settings {
@@ -47,7 +47,7 @@ impl Settings {
                 limit_bytes: env.number("COLDCASE_TRAIL_LIMIT_BYTES")?,
                 athena: athena(&env)?,
             },
-            sealing: Sealing::from_environment(&env)?,
+            place: format!("s3://{}", env.text("COLDCASE_BUCKET")?),
         })
     }
 }

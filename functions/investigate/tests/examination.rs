@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use collectors::Clouds;
 use collectors::aws::Regions;
 use evidence::{
     Acquisition, ArtifactKind, CaseId, Category, CustodyAction, Finding, Manifest, OpenCase,
@@ -83,7 +84,7 @@ impl Desk {
             vault: self.vault.clone(),
             signer: self.signer.clone(),
             clock: Arc::new(Timestamp::now),
-            regions: Regions::new(&sdk_config(), &["eu-west-1".to_owned()]),
+            clouds: Clouds::of_aws(Regions::new(&sdk_config(), &["eu-west-1".to_owned()])),
             pace: Arc::default(),
             settings: Settings::from_env(settings).unwrap(),
         }
@@ -94,8 +95,12 @@ impl Desk {
             id: "one".to_owned(),
             deadline: Instant::now() + Duration::from_secs(60),
         };
-        let order = Order::read(order)?;
-        self.investigator().carry_out(order, &attempt).await
+        let investigator = self.investigator();
+        match Order::read(order)? {
+            Order::Collect(step) => investigator.take(step, &attempt).await,
+            Order::Seal(examination) => investigator.seal_examination(&examination, &attempt).await,
+            Order::Report(_) => panic!("a report has no progress"),
+        }
     }
 
     /// Has the examination after a pass sealed.

@@ -3,7 +3,6 @@
 
 use crate::incoming::Work;
 use crate::{Attempt, Done, JSON, RespondError, Responder, deployers, notice};
-use collectors::aws::Aws;
 use collectors::{Desk, gather};
 use evidence::{
     Acquisition, ArtifactKind, CaseId, CustodyAction, OpenCase, Outcome, Request, ResourceKind,
@@ -44,7 +43,7 @@ impl Responder {
         Ok(Done::Sealed {
             envelope: keys::envelope(&id, 0),
             case_id: id,
-            target: work.target.arn(),
+            target: work.target.id(),
             outcomes: case.manifest().outcomes(),
             tracing,
             remark: not_started.or_else(|| remark(&case)),
@@ -64,32 +63,24 @@ impl Responder {
             self.identity(attempt),
             self.now(),
         );
-        match self.regions.of(&work.target.region) {
-            Some(clients) => {
-                let collector = Aws::new(
-                    clients,
-                    work.target.clone(),
-                    Self::facts(work),
-                    self.settings.versions,
-                );
+        let facts = Self::facts(work);
+        match (self.clouds).collector(&work.target, facts, self.settings.versions) {
+            Ok(collector) => {
                 let desk = Desk::new(
                     Arc::clone(&self.vault),
                     id.clone(),
                     Arc::clone(&self.clock),
                     self.settings.limit_bytes,
                 );
+                let desk = desk.watched(self.watch.clone());
                 let time_to_seal = attempt.deadline.checked_sub(TIME_TO_SEAL);
                 let desk = desk.until(time_to_seal.unwrap_or(attempt.deadline));
-                gather(&collector, &desk, &mut case, self.settings.parallel).await;
+                gather(&*collector, &desk, &mut case, self.settings.parallel).await;
             }
-            // A record can name any place; nothing may be asked of one that is none.
-            None => case.record(Acquisition {
+            Err(why) => case.record(Acquisition {
                 request: Request::whole(ArtifactKind::TriggerEvent),
                 target: work.target.clone(),
-                result: Outcome::Failed {
-                    why: "the event names a Region that is none; nothing was asked there"
-                        .to_owned(),
-                },
+                result: Outcome::Failed { why },
                 calls: Vec::new(),
                 exhibits: Vec::new(),
             }),
@@ -197,12 +188,7 @@ impl Responder {
             return Ok(());
         }
         let about_responder = self.settings.own.owns(&case.manifest().target);
-        let notice = notice::of_case(
-            case,
-            about_responder,
-            &self.settings.sealing.bucket,
-            tracing,
-        );
+        let notice = notice::of_case(case, about_responder, &self.settings.place, tracing);
         match (self.tell(&notice).await, &case.manifest().trigger) {
             (Ok(()), _) => {}
             // Whoever asked has the answer in hand.
@@ -230,7 +216,7 @@ fn remark(case: &SealedCase) -> Option<String> {
     gone.then(|| {
         format!(
             "there is no function {} now: the case holds what is left of it; check the name",
-            manifest.target.arn()
+            manifest.target.id()
         )
     })
 }

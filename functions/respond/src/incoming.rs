@@ -21,7 +21,8 @@ pub enum Incoming {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectRequest {
-    /// An ARN of a function, a layer or a role, or the bare name of a function in the stack's Region.
+    /// An ARN of a function, a layer or a role, the bare name of a function in the stack's Region, or the
+    /// address of another provider's function.
     pub target: String,
     /// Why; goes into the manifest.
     pub reason: String,

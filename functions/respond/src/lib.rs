@@ -9,6 +9,7 @@ mod deployers;
 mod incoming;
 mod invocation;
 mod notice;
+mod observability_on;
 mod permissions;
 mod ports;
 mod settings;
@@ -22,9 +23,10 @@ pub use ports::{
     Baselines, Investigations, Notifier, Queue, QueueError, SfnBaselines, SfnInvestigations,
     SnsNotifier, SqsQueue,
 };
-pub use settings::Settings;
+pub use settings::{PARALLEL, Settings, Wiring};
 
-use collectors::aws::{Regions, TriggerFacts, functions_concerned};
+use collectors::aws::TriggerFacts;
+use collectors::{Clouds, Watch};
 use evidence::{
     CaseId, Responder as ResponderIdentity, Severity, Sha256Digest, Target, Trigger, Window, keys,
 };
@@ -44,8 +46,8 @@ pub struct Responder {
     pub signer: Arc<dyn Signer>,
     /// What time it is.
     pub clock: Clock,
-    /// The Regions that have functions; the stack's own first.
-    pub regions: Regions,
+    /// The clouds that can be asked.
+    pub clouds: Clouds,
     /// Where an event on many functions is spread out.
     pub queue: Arc<dyn Queue>,
     /// Who is told.
@@ -54,6 +56,8 @@ pub struct Responder {
     pub investigations: Arc<dyn Investigations>,
     /// Who records what a function is, once an expected change is sealed.
     pub baselines: Arc<dyn Baselines>,
+    /// Who looks on as evidence comes in; nobody if none.
+    pub watch: Option<Watch>,
     /// What the owner configured.
     pub settings: Settings,
 }
@@ -66,7 +70,7 @@ pub enum Done {
     Sealed {
         /// The case.
         case_id: CaseId,
-        /// Its target's ARN.
+        /// What names its target: an ARN, or the address of a function elsewhere.
         target: String,
         /// Where its envelope is.
         envelope: String,
@@ -225,7 +229,7 @@ impl Responder {
                 works.push(last);
                 self.queue.send(&works).await?;
                 Ok(vec![Done::SpreadOut {
-                    targets: works.iter().map(|work| work.target.arn()).collect(),
+                    targets: works.iter().map(|work| work.target.id()).collect(),
                 }])
             }
         }
@@ -243,7 +247,7 @@ impl Responder {
                 targets.insert(target.clone(), Vec::new());
                 continue;
             }
-            let located = functions_concerned(self.regions.named(), target).await?;
+            let located = self.clouds.concerned(target).await?;
             for found in located.targets {
                 // Gaps belong into the case of what was searched for.
                 let gaps = if found == *target {
@@ -388,12 +392,7 @@ impl Responder {
     }
 
     fn identity(&self, attempt: &Attempt) -> ResponderIdentity {
-        ResponderIdentity {
-            program: "coldcase".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            identity: self.settings.identity.clone(),
-            attempt: attempt.id.clone(),
-        }
+        ResponderIdentity::coldcase(&self.settings.identity, &attempt.id)
     }
 
     fn now(&self) -> jiff::Timestamp {

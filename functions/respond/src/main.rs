@@ -1,9 +1,12 @@
 //! The Lambda function: reads the environment, builds the ports, answers.
 
+use collectors::Clouds;
 use collectors::aws::Regions;
 use function::Attempt;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use respond::{Responder, Settings, SfnBaselines, SfnInvestigations, SnsNotifier, SqsQueue};
+use respond::{
+    Responder, Settings, SfnBaselines, SfnInvestigations, SnsNotifier, SqsQueue, Wiring,
+};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -24,29 +27,31 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 async fn responder() -> anyhow::Result<Responder> {
     let settings = Settings::from_env(std::env::vars())?;
+    let wiring = Wiring::from_env(std::env::vars())?;
     let config = function::sdk_config().await;
     let clock: vault::Clock = Arc::new(jiff::Timestamp::now);
     Ok(Responder {
-        vault: Arc::new(settings.sealing.vault(&config, &clock)),
-        signer: Arc::new(settings.sealing.signer(&config)),
+        vault: Arc::new(wiring.sealing.vault(&config, &clock)),
+        signer: Arc::new(wiring.sealing.signer(&config)),
         clock,
-        regions: Regions::new(&config, &settings.regions),
+        clouds: Clouds::of_aws(Regions::new(&config, &settings.regions)),
         queue: Arc::new(SqsQueue {
             client: aws_sdk_sqs::Client::new(&config),
-            url: settings.queue_url.clone(),
+            url: wiring.queue_url,
         }),
         notifier: Arc::new(SnsNotifier {
             client: aws_sdk_sns::Client::new(&config),
-            topic_arn: settings.topic_arn.clone(),
+            topic_arn: wiring.topic_arn,
         }),
         investigations: Arc::new(SfnInvestigations {
             client: aws_sdk_sfn::Client::new(&config),
-            state_machine_arn: settings.investigation_arn.clone(),
+            state_machine_arn: wiring.investigation_arn,
         }),
         baselines: Arc::new(SfnBaselines {
             client: aws_sdk_sfn::Client::new(&config),
-            state_machine_arn: settings.baseline_arn.clone(),
+            state_machine_arn: wiring.baseline_arn,
         }),
+        watch: None,
         settings,
     })
 }

@@ -8,7 +8,7 @@ use trail::{Classification, Record};
 pub(crate) fn of_case(
     case: &SealedCase,
     about_responder: bool,
-    bucket: &str,
+    place: &str,
     tracing: Option<&str>,
 ) -> Notice {
     let manifest = case.manifest();
@@ -23,7 +23,7 @@ pub(crate) fn of_case(
     let mut body = format!(
         "{what}.\n\nCase      {}\nTarget    {}\n",
         manifest.case_id,
-        line(&manifest.target.arn(), 300)
+        line(&manifest.target.id(), 300)
     );
     match &manifest.trigger {
         Trigger::CloudTrailEvent {
@@ -69,7 +69,7 @@ pub(crate) fn of_case(
         body.push_str(&format!("Tracing   {}\n", line(tracing, 300)));
     }
     body.push_str(&format!(
-        "\nSealed at {} in s3://{bucket}/{}\n",
+        "\nSealed at {} in {place}/{}\n",
         manifest.sealed_at,
         keys::envelope(&manifest.case_id, 0)
     ));
@@ -85,7 +85,7 @@ pub(crate) fn of_attempt(classification: &Classification, record: &Record) -> No
     let targets: Vec<String> = classification
         .targets
         .iter()
-        .map(|target| line(&target.arn(), 300))
+        .map(|target| line(&target.id(), 300))
         .collect();
     Notice {
         subject: what.to_owned(),

@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use evidence::{CaseId, Window};
 use function::Notice;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Takes work that is to be done in an invocation of its own.
@@ -145,29 +145,18 @@ impl Investigations for SfnInvestigations {
         let Some(machine) = &self.state_machine_arn else {
             return Ok(());
         };
-        // An execution is named after its case, and its window if one is named: Step Functions takes a
-        // name once in 90 days, and 80 characters of it.
+        // An execution is named after its case, and its window if one is named.
         let name = match window {
             None => case.to_string(),
             Some(window) => {
                 let mark = window.mark();
-                let case: String = case.to_string().chars().take(80 - 1 - mark.len()).collect();
+                let room = EXECUTION_NAME - 1 - mark.len();
+                let case: String = case.to_string().chars().take(room).collect();
                 format!("{case}-{mark}")
             }
         };
-        let started = self
-            .client
-            .start_execution()
-            .state_machine_arn(machine)
-            .name(name)
-            .input(json!({ "case_id": case, "window": window }).to_string())
-            .send()
-            .await;
-        match started {
-            Err(error) if error.code() == Some("ExecutionAlreadyExists") => Ok(()),
-            Err(error) => Err(DisplayErrorContext(error).to_string()),
-            Ok(_) => Ok(()),
-        }
+        let input = json!({ "case_id": case, "window": window });
+        start_once(&self.client, machine, name, &input).await
     }
 }
 
@@ -193,18 +182,32 @@ impl Baselines for SfnBaselines {
         let Some(machine) = &self.state_machine_arn else {
             return Ok(());
         };
-        let started = self
-            .client
-            .start_execution()
-            .state_machine_arn(machine)
-            .name(case.to_string().chars().take(80).collect::<String>())
-            .input(json!({ "expected": { "case_id": case } }).to_string())
-            .send()
-            .await;
-        match started {
-            Err(error) if error.code() == Some("ExecutionAlreadyExists") => Ok(()),
-            Err(error) => Err(DisplayErrorContext(error).to_string()),
-            Ok(_) => Ok(()),
-        }
+        let name = case.to_string().chars().take(EXECUTION_NAME).collect();
+        let input = json!({ "expected": { "case_id": case } });
+        start_once(&self.client, machine, name, &input).await
+    }
+}
+
+/// How many characters Step Functions takes of an execution's name.
+const EXECUTION_NAME: usize = 80;
+
+/// Starts an execution unless there was one of this name: Step Functions takes a name once in 90 days.
+async fn start_once(
+    client: &aws_sdk_sfn::Client,
+    machine: &str,
+    name: String,
+    input: &Value,
+) -> Result<(), String> {
+    let started = client
+        .start_execution()
+        .state_machine_arn(machine)
+        .name(name)
+        .input(input.to_string())
+        .send()
+        .await;
+    match started {
+        Err(error) if error.code() == Some("ExecutionAlreadyExists") => Ok(()),
+        Err(error) => Err(DisplayErrorContext(error).to_string()),
+        Ok(_) => Ok(()),
     }
 }

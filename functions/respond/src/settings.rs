@@ -28,6 +28,15 @@ pub struct Settings {
     pub limit_bytes: u64,
     /// How many requests of one case are carried out at a time.
     pub parallel: usize,
+    /// Where evidence is, in words: `s3://BUCKET`, or a folder.
+    pub place: String,
+    /// Deployers that the owner trusts.
+    pub deployers: Vec<Deployer>,
+}
+
+/// What the deployed function is connected to.
+#[derive(Clone, Debug)]
+pub struct Wiring {
     /// Where evidence goes and who signs for it.
     pub sealing: Sealing,
     /// Where an event on many functions is spread out.
@@ -36,15 +45,27 @@ pub struct Settings {
     pub topic_arn: Option<String>,
     /// The state machine that looks into the time around a case; none if none.
     pub investigation_arn: Option<String>,
-    /// Deployers that the owner trusts.
-    pub deployers: Vec<Deployer>,
     /// The state machine that records an expected change as good; none if that is not wanted.
     pub baseline_arn: Option<String>,
 }
 
+impl Wiring {
+    /// Reads it from environment variables.
+    pub fn from_env(env: impl IntoIterator<Item = (String, String)>) -> Result<Self, BadSetting> {
+        let env = Environment::of(env);
+        Ok(Self {
+            sealing: Sealing::from_environment(&env)?,
+            queue_url: env.text("COLDCASE_QUEUE_URL")?,
+            topic_arn: env.optional("COLDCASE_TOPIC_ARN"),
+            investigation_arn: env.optional("COLDCASE_INVESTIGATION_ARN"),
+            baseline_arn: env.optional("COLDCASE_BASELINE_ARN"),
+        })
+    }
+}
+
 /// Requests of one case at a time. With five cases at a time in an account this stays near
 /// Lambda's 15 control-plane requests a second; the SDK backs off where it does not.
-const PARALLEL: usize = 6;
+pub const PARALLEL: usize = 6;
 
 const DEPLOYERS: &str = "COLDCASE_TRUSTED_DEPLOYERS";
 
@@ -88,21 +109,18 @@ impl Settings {
             versions: env.number("COLDCASE_VERSIONS")?,
             limit_bytes: env.number("COLDCASE_LIMIT_BYTES")?,
             parallel: PARALLEL,
-            sealing: Sealing::from_environment(&env)?,
-            queue_url: env.text("COLDCASE_QUEUE_URL")?,
-            topic_arn: env.optional("COLDCASE_TOPIC_ARN"),
-            investigation_arn: env.optional("COLDCASE_INVESTIGATION_ARN"),
+            place: format!("s3://{}", env.text("COLDCASE_BUCKET")?),
             deployers: Deployer::all(&env.optional(DEPLOYERS).unwrap_or_default()).map_err(
                 |error| BadSetting {
                     name: DEPLOYERS,
                     what: format!("cannot be read: {error}"),
                 },
             )?,
-            baseline_arn: env.optional("COLDCASE_BASELINE_ARN"),
         })
     }
 
-    /// What a responder named: an ARN, or a function's name in the stack's own Region.
+    /// What a responder named: an ARN, an address of another provider's function, or a function's name in
+    /// the stack's own Region.
     pub fn resolve(&self, text: &str) -> Result<Target, RespondError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if !text.is_empty() && text.len() <= 64 && text.chars().all(plain) {
@@ -113,6 +131,6 @@ impl Settings {
                 text,
             ));
         }
-        Target::from_arn(text).map_err(|error| RespondError::BadInput(error.to_string()))
+        Target::parse(text).map_err(|error| RespondError::BadInput(error.to_string()))
     }
 }

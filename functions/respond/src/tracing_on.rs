@@ -9,8 +9,9 @@ use crate::case::TRACING_ADDENDUM;
 use crate::{JSON, RespondError, Responder};
 use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationError;
 use aws_sdk_lambda::types::{LastUpdateStatus, State, TracingConfig, TracingMode};
+use collectors::Clouds;
 use collectors::aws::Clients;
-use evidence::{ArtifactKind, CaseId, CustodyAction, SealedCase, Target, keys};
+use evidence::{ArtifactKind, CaseId, CustodyAction, Provider, SealedCase, Target, keys};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -45,6 +46,19 @@ struct Intent {
     function: String,
     revision_before: String,
     intended_at: Timestamp,
+    /// How it was set then; X-Ray's is a switch, and was off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mode_before: Option<String>,
+}
+
+/// A function whose tracing is on already.
+pub(crate) struct Standing {
+    /// What tells its state from the next.
+    pub(crate) revision: String,
+    /// How it was set before coldcase turned it on, where the intent does not say.
+    pub(crate) mode_before: String,
+    /// How it is set now.
+    pub(crate) mode_now: String,
 }
 
 /// The function as it is now.
@@ -67,7 +81,28 @@ impl Responder {
         if self.settings.own.owns(&target) {
             return not_possible("coldcase does not change itself".to_owned());
         }
-        let Some(clients) = &self.regions.of(&target.region) else {
+        let regions = match (target.provider, &self.clouds) {
+            (
+                Provider::Aws,
+                Clouds {
+                    aws: Some(regions), ..
+                },
+            ) => regions,
+            (
+                Provider::Cloudflare,
+                Clouds {
+                    cloudflare: Some(cloud),
+                    ..
+                },
+            ) => return self.turn_observability_on(case, cloud).await,
+            (provider, _) => {
+                return not_possible(format!(
+                    "coldcase does not know how to turn tracing on for {}",
+                    provider.name()
+                ));
+            }
+        };
+        let Some(clients) = &regions.of(&target.region) else {
             return not_possible("the event names a Region that is none".to_owned());
         };
         let sealed = match self.sealed_substance(case).await? {
@@ -85,7 +120,12 @@ impl Responder {
                 Err(why) => return not_possible(why),
             };
             if before.tracing == TracingMode::Active {
-                return self.already_on(case, &target, before).await;
+                let standing = Standing {
+                    revision: before.revision,
+                    mode_before: TracingMode::PassThrough.as_str().to_owned(),
+                    mode_now: TracingMode::Active.as_str().to_owned(),
+                };
+                return self.already_on(case, &target, standing).await;
             }
             if let Some(other) = self.turned_off_again(case, &target).await? {
                 return not_possible(format!(
@@ -100,7 +140,8 @@ impl Responder {
                         .to_owned(),
                 );
             }
-            self.write_intent(case, &target, &before.revision).await?;
+            self.write_intent(case, &target, &before.revision, None)
+                .await?;
             let answer = clients
                 .lambda()
                 .update_function_configuration()
@@ -149,11 +190,11 @@ impl Responder {
     }
 
     /// Tracing is on. If an attempt at this very case did it and did not live to say so, say so now.
-    async fn already_on(
+    pub(crate) async fn already_on(
         &self,
         case: &SealedCase,
         target: &Target,
-        now: Now,
+        now: Standing,
     ) -> Result<CustodyAction, RespondError> {
         let id = &case.manifest().case_id;
         let ours = self.intents(target).await?;
@@ -165,13 +206,13 @@ impl Responder {
         Ok(CustodyAction::TracingTurnedOn {
             revision_before: intent.revision_before,
             revision_after: now.revision,
-            mode_before: TracingMode::PassThrough.as_str().to_owned(),
-            mode_after: TracingMode::Active.as_str().to_owned(),
+            mode_before: intent.mode_before.unwrap_or(now.mode_before),
+            mode_after: now.mode_now,
         })
     }
 
     /// The case that turned tracing on within the last day, though it is off now.
-    async fn turned_off_again(
+    pub(crate) async fn turned_off_again(
         &self,
         case: &SealedCase,
         target: &Target,
@@ -211,15 +252,17 @@ impl Responder {
         Ok(intents)
     }
 
-    async fn write_intent(
+    pub(crate) async fn write_intent(
         &self,
         case: &SealedCase,
         target: &Target,
         revision: &str,
+        mode_before: Option<&str>,
     ) -> Result<(), RespondError> {
         let intent = json!(Intent {
             case_id: case.manifest().case_id.clone(),
-            function: target.arn(),
+            function: target.id(),
+            mode_before: mode_before.map(str::to_owned),
             revision_before: revision.to_owned(),
             intended_at: self.now(),
         });

@@ -3,7 +3,7 @@
 use super::*;
 use crate::canned::{Draft as Written, Recording, at, trail_record};
 use crate::evidence::Pieces;
-use ::evidence::{Confidence, Request, SealedCase};
+use ::evidence::{Confidence, Request, SealedCase, Severity};
 use flate2::read::MultiGzDecoder;
 use serde_json::json;
 use std::io::Read as _;
@@ -14,6 +14,7 @@ async fn drawn(vault: &Arc<Recording>, sealed: &SealedCase) -> (Vec<Entry>, Draw
     let scratch = tempfile::tempdir().unwrap();
     let case = Case::read(&**vault, &sealed.manifest().case_id)
         .await
+        .unwrap()
         .unwrap();
     let pieces = Pieces::of(&**vault, case.first()).await.unwrap();
     let findings = [Finding {
@@ -209,7 +210,7 @@ async fn what_an_attacker_wrote_is_bounded_and_shown_for_what_it_is() {
         .filter(|entry| entry.source == Source::Invocation)
         .collect();
     assert_eq!(invocations.len(), 1);
-    assert!(invocations[0].what.chars().count() <= LONGEST);
+    assert!(invocations[0].what.chars().count() <= Entry::LONGEST);
     assert!(!invocations[0].what.chars().any(::evidence::is_hidden));
     assert_eq!(
         drawn.left_out,

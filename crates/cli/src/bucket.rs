@@ -3,15 +3,16 @@
 //! Searching is work for threads that wait, and the AWS SDK is not; so one thread of its own runs the
 //! SDK, and the others wait for it.
 
+use crate::desk::{self, Options};
 use anyhow::{Context as _, Result, bail};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::operation::list_objects_v2::{ListObjectsV2Error, ListObjectsV2Output};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
-use collectors::aws::{http_client, s3_client};
+use collectors::aws::s3_client;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -30,7 +31,7 @@ const AHEAD: usize = 16;
 /// # Errors
 /// Where the URL is none, or the bucket cannot be listed. What cannot be read later is that file's own
 /// breakage.
-pub fn files(url: &str, other_files: Arc<AtomicU64>) -> Result<Listing> {
+pub fn files(url: &str, options: &Options, other_files: Arc<AtomicU64>) -> Result<Listing> {
     let (bucket, prefix) = url
         .strip_prefix("s3://")
         .map(|rest| rest.split_once('/').unwrap_or((rest, "")))
@@ -42,11 +43,7 @@ pub fn files(url: &str, other_files: Arc<AtomicU64>) -> Result<Listing> {
     std::thread::Builder::new()
         .name("s3".to_owned())
         .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
-    let config = handle.block_on(
-        aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client())
-            .load(),
-    );
+    let config = handle.block_on(desk::config(options));
     let mut listing = Listing {
         client: client(&config, None),
         runtime: handle,

@@ -1,5 +1,6 @@
 //! `coldcase classify`: what would be done with each CloudTrail record of a file.
 
+use crate::desk::json_line;
 use anyhow::{Context, Result, bail};
 use evidence::Target;
 use serde::de::IgnoredAny;
@@ -249,9 +250,8 @@ impl<W: Write> Desk<W> {
     }
 
     fn write(&mut self, classification: &Classification) -> Result<(), Stop> {
-        let mut json = serde_json::to_vec(classification).map_err(|e| Stop::Output(e.into()))?;
-        json.push(b'\n');
-        self.output.write_all(&json).map_err(Stop::Output)
+        let json = json_line(classification).map_err(Stop::Output)?;
+        writeln!(self.output, "{json}").map_err(Stop::Output)
     }
 }
 

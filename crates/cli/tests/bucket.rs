@@ -213,7 +213,13 @@ fn a_file_that_cannot_be_read_is_told_and_the_others_are_read() {
         gzip(&json!({"Records": [call("cut", "billing")]})),
     );
     let bucket = bucket(objects);
-    let output = bucket.coldcase(&["--session", "billing", "--trail", "s3://trail/AWSLogs"]);
+    let output = bucket.coldcase(&[
+        "--session",
+        "billing",
+        "--json",
+        "--trail",
+        "s3://trail/AWSLogs",
+    ]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(

@@ -18,7 +18,7 @@ fn coldcase(args: &[&str]) -> Output {
 
 /// The report, and how the program ended.
 fn scanned(args: &[&str]) -> (Value, i32) {
-    let output = coldcase(args);
+    let output = coldcase(&[args, &["--json"]].concat());
     let stderr = String::from_utf8_lossy(&output.stderr);
     let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{stderr}"));
     (report, output.status.code().unwrap())
@@ -208,4 +208,50 @@ fn what_cannot_be_read_is_named_and_ends_with_2() {
             assert!(said.contains(word), "{word} in {said}");
         }
     }
+}
+
+#[test]
+fn people_are_told_what_it_comes_to_then_what_and_where() {
+    let package = folder(&[("app.py", STEALS), ("\u{202e}evil\u{1b}[2J.txt", "x")]);
+    let output = Command::new(env!("CARGO_BIN_EXE_coldcase"))
+        .args(["scan", text(package.path()), "--runtime", "python3.13"])
+        .env("COLUMNS", "80")
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(!told.contains(['\u{1b}', '\u{202e}']), "{told}");
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(
+        lines.iter().all(|line| line.chars().count() <= 80),
+        "{told}"
+    );
+    let at = |word: &str| lines.iter().position(|line| line.contains(word));
+    let verdict = at("look at this").unwrap_or_else(|| panic!("{told}"));
+    assert!(verdict < at("credentials-sent-away").unwrap(), "{told}");
+    assert!(at("app.py:").is_some() && at("    > ").is_some(), "{told}");
+    assert!(at("2 files of").is_some(), "{told}");
+}
+
+#[test]
+fn the_document_is_as_its_schema_says() {
+    let (before, now) = (
+        folder(&[("app.py", ORDINARY)]),
+        folder(&[
+            ("app.py", STEALS),
+            ("x-1.dist-info/METADATA", "Name: x\nVersion: 1\n"),
+        ]),
+    );
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/schemas/scan.schema.json");
+    let mut schemas = boon::Schemas::new();
+    let index = boon::Compiler::new()
+        .compile(text(&path), &mut schemas)
+        .unwrap();
+    let (mut report, _) = scanned(&[text(now.path()), "--against", text(before.path())]);
+    if let Err(error) = schemas.validate(&report, index) {
+        panic!("{error:#}");
+    }
+    report["surprise"] = json!(1);
+    assert!(schemas.validate(&report, index).is_err());
 }

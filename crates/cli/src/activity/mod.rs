@@ -1,9 +1,16 @@
 //! `coldcase activity`: what a role, a session, a key did, or what was done to a resource, according
-//! to the files of an audit trail.
+//! to the files of an audit trail; or what a function's role did, as it is sealed in a case (`sealed`).
+
+mod page;
+mod sealed;
+
+pub use sealed::run as run_sealed;
 
 use crate::bucket;
+use crate::desk::{Options, Output, Tone, json_line, moving, sheet, visible};
 use anyhow::{Context, Result, anyhow, bail};
 use evidence::{ResourceKind, Target};
+use indicatif::ProgressBar;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -17,7 +24,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 use trail::{Activity, Baseline, Known, Match, Query, Sink, Summary, Tally, TrailFile, scan_files};
 
 /// How many folders are gone down into.
@@ -31,11 +37,13 @@ const MAX_FOLDER_DEPTH: usize = 64;
 /// read with the credentials that the AWS CLI would take. Conditions may be combined; all of
 /// them must hold.
 ///
-/// Prints one JSON document: `asked`, `scan` (what was read, and what was broken, located) and
-/// `summary` (calls by service and action with errors, times, resources, addresses, agents, sessions
-/// and keys; and `marks`: what stands out, with the ids of the records that prove it). With --records,
-/// the matching records themselves, one a line, as they stand in the files, and the scan's figures
-/// on standard error.
+/// Tells what stands out, with the ids of the records that prove it, and the calls by service and action.
+/// With --json, one document: `asked`, `scan` (what was read, and what was broken, located) and `summary`
+/// (the same, with errors, times, resources, addresses, agents, sessions and keys). With --records, the
+/// matching records themselves, one a line, as they stand in the files, and the scan's figures on standard
+/// error.
+///
+/// Of a CASE, what the function's role did in the window that was collected for it, as it is sealed there.
 ///
 /// What is broken is counted and passed over. A record that holds nothing of what is asked for is told
 /// apart, not parsed. Exits with 0; with 1 if there was nothing to read, or nothing of it readable;
@@ -43,18 +51,29 @@ const MAX_FOLDER_DEPTH: usize = 64;
 #[derive(clap::Args)]
 #[command(
     group = clap::ArgGroup::new("whom").required(true).multiple(true)
-        .args(["role", "session", "access_key", "resource"]),
+        .args(["role", "session", "access_key", "resource", "case"]),
     after_help = "\
 Examples:
+  coldcase activity latest
   coldcase activity --role arn:aws:iam::111122223333:role/billing --trail AWSLogs/
   coldcase activity --session billing --since 2026-11-20 --until 2026-11-21 --trail AWSLogs/ \\
-    --baseline-since 2026-10-20 | jq '.summary.marks[]'
-  coldcase activity --access-key ASIAEXAMPLEEXAMPLE01 --records --trail one.json.gz two.json.gz
+    --baseline-since 2026-10-20 --json | jq '.summary.marks[]'
+  coldcase activity --key ASIAEXAMPLEEXAMPLE01 --records --trail one.json.gz two.json.gz
   coldcase activity --session billing --since 2026-11-20 \\
     --trail s3://BUCKET/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/
   cat *.json.gz | coldcase activity --resource billing --trail -"
 )]
 pub struct Args {
+    /// A case's id, the beginning or the end of it, or `latest`: what its function's role did.
+    #[arg(
+        value_name = "CASE",
+        conflicts_with_all = [
+            "role", "session", "access_key", "resource", "trail", "since", "until", "baseline_since",
+            "tampered_at", "records", "threads",
+        ]
+    )]
+    case: Option<String>,
+
     /// The ARN of a role: what its sessions did.
     #[arg(long, value_name = "ARN", value_parser = role)]
     role: Option<String>,
@@ -64,7 +83,7 @@ pub struct Args {
     session: Option<String>,
 
     /// The id of an access key (not the secret).
-    #[arg(long, value_name = "ID")]
+    #[arg(long, visible_alias = "key", value_name = "ID")]
     access_key: Option<String>,
 
     /// A name or an ARN: calls whose request or response names it.
@@ -74,7 +93,7 @@ pub struct Args {
     /// Where the trail's files are: directories or s3://BUCKET/PREFIX (searched for .json.gz, .json,
     /// .ndjson and .jsonl, in the order of their names, without CloudTrail-Digest), files, or - for
     /// standard input. All files are read, whatever --since says: name a prefix of the days wanted.
-    #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
+    #[arg(long, value_name = "PATH", required_unless_present = "case", num_args = 1..)]
     trail: Vec<OsString>,
 
     /// No calls before this: an RFC 3339 time, or a date (UTC).
@@ -163,10 +182,11 @@ struct Scan {
 
 /// Reads what `args` name and prints what came of it. A reader of the output that goes away ends it
 /// quietly.
-pub fn run(args: &Args) -> Result<ExitCode> {
+pub fn run(args: &Args, options: &Options) -> Result<ExitCode> {
     let query = query(args)?;
+    let output = Output::new(options);
     let other_files = Arc::new(AtomicU64::new(0));
-    let places = places(&args.trail, &other_files)?;
+    let places = places(&args.trail, options, &other_files)?;
     let threads = args.threads.unwrap_or_else(|| {
         let most = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         most.min(NonZeroUsize::MIN.saturating_add(7))
@@ -177,7 +197,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         let mut lines = Lines {
             output: BufWriter::with_capacity(1 << 16, io::stdout()),
             error: None,
-            progress: Progress::start(),
+            is_seen: io::stdout().is_terminal(),
+            progress: match io::stdout().is_terminal() {
+                // A bar would be drawn between them.
+                true => Progress::hidden(),
+                false => Progress::start(output, &args.trail),
+            },
         };
         let tally = scan_files(files, &query, threads, &mut lines);
         lines.progress.clear();
@@ -196,7 +221,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
                 .baseline_since
                 .and(args.since)
                 .map(|since| (since, Baseline::default())),
-            progress: Progress::start(),
+            progress: Progress::start(output, &args.trail),
         };
         let tally = scan_files(files, &query, threads, &mut sums);
         sums.progress.clear();
@@ -223,7 +248,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         other_files: other_files.load(Ordering::Relaxed),
     };
     match activity {
-        None => eprintln!("{}", serde_json::to_string(&scan)?),
+        // Nobody to tell is no failure.
+        None => drop(writeln!(io::stderr().lock(), "{}", json_line(&scan)?)),
+        // A page would say that nothing stands out.
+        Some(_) if why.is_some() && !output.is_json() => {}
         Some(activity) => {
             let baseline = baseline.map(|(_, baseline)| baseline);
             let report = Report {
@@ -231,26 +259,60 @@ pub fn run(args: &Args) -> Result<ExitCode> {
                 scan,
                 summary: activity.summary(baseline.as_ref()),
             };
-            let mut json = serde_json::to_vec_pretty(&report)?;
-            json.push(b'\n');
-            if let Err(error) = io::stdout().write_all(&json) {
-                return written(error);
-            }
+            output.answer(&report, |out| tell(out, &report))?;
         }
     }
     Ok(match why {
         None => ExitCode::SUCCESS,
         Some(why) => {
-            eprintln!("coldcase: {why}");
+            let why = evidence::shown(&why, 2000);
+            drop(writeln!(io::stderr().lock(), "coldcase: {why}"));
             ExitCode::FAILURE
         }
     })
+}
+
+/// The summary for people, and what was read for it.
+fn tell(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
+    page::write(out, &report.summary)?;
+    let tally = &report.scan.tally;
+    let read = format!(
+        "read {}, {}, {}",
+        sheet::count(tally.files as usize, "file", "files"),
+        sheet::size(tally.bytes),
+        sheet::count(tally.records as usize, "record", "records")
+    );
+    writeln!(out, "\n{}", Tone::Faint.paint(read))?;
+    for broken in tally.breakages.iter().take(5) {
+        let told = format!(
+            "broken: {} at byte {}: {}",
+            evidence::shown(&broken.file, 300),
+            broken.offset_bytes,
+            evidence::shown(&broken.why, 200)
+        );
+        writeln!(out, "{}", Tone::Warn.paint(told))?;
+    }
+    match tally.broken.saturating_sub(5) {
+        0 => Ok(()),
+        more => writeln!(
+            out,
+            "{}",
+            Tone::Warn.paint(format!("and {more} more are broken"))
+        ),
+    }
 }
 
 fn written(error: io::Error) -> Result<ExitCode> {
     match error.kind() {
         ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         _ => Err(error).context("standard output cannot be written"),
+    }
+}
+
+impl Args {
+    /// Whether a case is asked about, and no trail.
+    pub const fn is_of_a_case(&self) -> bool {
+        self.case.is_some()
     }
 }
 
@@ -336,13 +398,19 @@ impl Sink for Sums {
 struct Lines<W> {
     output: W,
     error: Option<io::Error>,
+    /// Whether they go to a terminal, which would obey what stands in them.
+    is_seen: bool,
     progress: Progress,
 }
 
 impl<W: Write> Sink for Lines<W> {
     fn matched(&mut self, found: Match<'_>) -> ControlFlow<()> {
         // A record may be laid out over lines; inside of strings, JSON has no line breaks.
-        let written = (found.raw.split(['\n', '\r']))
+        let record = match self.is_seen {
+            true => visible(found.raw),
+            false => found.raw.into(),
+        };
+        let written = (record.split(['\n', '\r']))
             .try_for_each(|line| self.output.write_all(line.as_bytes()))
             .and_then(|()| self.output.write_all(b"\n"));
         match written {
@@ -362,43 +430,56 @@ impl<W: Write> Sink for Lines<W> {
 
 /// Tells a person at a terminal how far it is.
 struct Progress {
-    is_watched: bool,
-    shown_at: Instant,
+    bar: ProgressBar,
     files: u64,
-    bytes: u64,
     matched: u64,
 }
 
 impl Progress {
-    fn start() -> Self {
+    fn start(output: Output, paths: &[OsString]) -> Self {
+        let total = output.draws().then(|| stored_bytes(paths)).flatten();
         Self {
-            is_watched: io::stderr().is_terminal(),
-            shown_at: Instant::now(),
+            bar: moving(output, "reading", total),
             files: 0,
-            bytes: 0,
+            matched: 0,
+        }
+    }
+
+    fn hidden() -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+            files: 0,
             matched: 0,
         }
     }
 
     fn show(&mut self, tally: &Tally) {
         self.files += tally.files;
-        self.bytes += tally.bytes;
         self.matched += tally.matched;
-        if self.is_watched && self.shown_at.elapsed() > Duration::from_millis(200) {
-            self.shown_at = Instant::now();
-            let megabytes = self.bytes / 1_000_000;
-            eprint!(
-                "\r{} files, {megabytes} MB, {} matches\x1B[K",
-                self.files, self.matched
-            );
-        }
+        self.bar.inc(tally.stored_bytes);
+        let files = sheet::count(self.files as usize, "file", "files");
+        let matched = sheet::number(self.matched);
+        self.bar.set_message(format!("{files}, {matched} found"));
     }
 
     fn clear(&self) {
-        if self.is_watched {
-            eprint!("\r\x1B[K");
-        }
+        self.bar.finish_and_clear();
     }
+}
+
+/// How much there is to read; none where that is not known before it was read.
+fn stored_bytes(paths: &[OsString]) -> Option<u64> {
+    let size = |path: &Path| fs::metadata(path).map_or(0, |it| it.len());
+    let sizes = paths.iter().map(|path| {
+        let path = Path::new(path);
+        let metadata = fs::metadata(path).ok()?;
+        if metadata.is_dir() {
+            let files = Folder::new(path.to_owned(), Arc::default());
+            return Some(files.map(|file| size(Path::new(&file.name))).sum());
+        }
+        metadata.is_file().then_some(metadata.len())
+    });
+    sizes.sum()
 }
 
 /// Files of one PATH, opened when their turn comes.
@@ -406,20 +487,25 @@ type Files = Box<dyn Iterator<Item = TrailFile> + Send>;
 
 /// The files that each PATH stands for. Other kinds of places fit in here: whatever lists names and
 /// opens each as something that can be read, blocking.
-fn places(paths: &[OsString], other_files: &Arc<AtomicU64>) -> Result<Vec<Files>> {
+fn places(
+    paths: &[OsString],
+    options: &Options,
+    other_files: &Arc<AtomicU64>,
+) -> Result<Vec<Files>> {
     if paths.iter().filter(|path| *path == "-").count() > 1 {
         bail!("standard input can be read once; name - once");
     }
-    paths.iter().map(|path| place(path, other_files)).collect()
+    let place = |path| place(path, options, other_files);
+    paths.iter().map(place).collect()
 }
 
-fn place(path: &OsString, other_files: &Arc<AtomicU64>) -> Result<Files> {
+fn place(path: &OsString, options: &Options, other_files: &Arc<AtomicU64>) -> Result<Files> {
     if path == "-" {
         let input = TrailFile::new("standard input", || Ok(io::stdin().lock()));
         return Ok(Box::new(std::iter::once(input)));
     }
     if let Some(url) = path.to_str().filter(|path| path.starts_with("s3://")) {
-        return Ok(Box::new(bucket::files(url, other_files.clone())?));
+        return Ok(Box::new(bucket::files(url, options, other_files.clone())?));
     }
     let path = PathBuf::from(path);
     let metadata = fs::metadata(&path).map_err(|error| {

@@ -1,5 +1,5 @@
 """What MiniStack's CloudFormation drops of buckets and functions, put in place after it made them; numbers made numbers;
-a stack's status told on the bus."""
+conditions on the Region and the account; a stack's status told on the bus."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import lambda_svc, s3
-from ministack.services.cloudformation import changesets, provisioners, stacks
+from ministack.services.cloudformation import changesets, engine, provisioners, stacks
 from ministack.services.cloudformation import handlers as stack_calls
 
 from account import event_targets
@@ -30,6 +30,10 @@ def apply() -> None:
     for module in (stacks, changesets, stack_calls):
         if hasattr(module, "_add_event"):
             module._add_event = announced
+    conditions = _with_pseudo_parameters(engine._evaluate_conditions)
+    for module in (engine, stacks, changesets, stack_calls):
+        if hasattr(module, "_evaluate_conditions"):
+            module._evaluate_conditions = conditions
     for name in WITH_NUMBERS:
         handlers = provisioners._RESOURCE_HANDLERS[name]
         for step in ("create", "update"):
@@ -58,6 +62,14 @@ def _announced(original):
                 "client-request-token": ""}),
         }, {"ENABLED"})
     return add
+
+
+def _with_pseudo_parameters(original):
+    """Conditions may ask for the Region, as any other value; MiniStack takes the name for the value."""
+    def evaluate(template, params):
+        pseudo = {"AWS::Region": get_region(), "AWS::AccountId": get_account_id(), "AWS::Partition": "aws"}
+        return original(template, {**{name: {"Value": value} for name, value in pseudo.items()}, **params})
+    return evaluate
 
 
 def _with_numbers(original):

@@ -11,7 +11,10 @@ from ministack.services import lambda_svc
 
 from account import function_sessions
 
+# A hundred functions at once, looked at every 5 ms, would leave no processor to anybody else: the longer one runs, the
+# rarer it is looked at.
 SAMPLE_SECONDS = 0.005
+SAMPLE_SECONDS_AT_MOST = 0.2
 
 
 class FunctionProcess(subprocess.Popen):
@@ -73,14 +76,16 @@ class Memory:
         self._sampler.start()
 
     def _sample(self) -> None:
+        wait = SAMPLE_SECONDS
         while True:
             self._read()
             if self.enforce and self.peak_kb > self.process.memory_mb * 1024:
                 self.killed = True
                 self.process.kill_group()
                 return
-            if self._over.wait(SAMPLE_SECONDS):
+            if self._over.wait(wait):
                 return
+            wait = min(wait * 1.1, SAMPLE_SECONDS_AT_MOST)
 
     def _read(self) -> None:
         # VmHWM is the kernel's own high-water mark: nothing between two samples is missed while the process lives.

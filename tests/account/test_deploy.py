@@ -131,3 +131,10 @@ def test_only_a_local_account_is_deployed_into():
     run = subprocess.run([sys.executable, "-m", "account", "deploy", "--endpoint", "https://sts.amazonaws.com", "--template",
                           str(FIXTURES / "template.yaml"), "--stack", "x"], cwd=TESTS, capture_output=True, text=True)
     assert run.returncode != 0 and "is no local account" in run.stderr
+
+
+def test_conditions_know_the_region(account):
+    run = deploy(account, "forwarder", "HomeRegion=eu-west-1", template=TESTS.parent / "infra/events-forwarder.yaml")
+    assert run.returncode == 0, run.stderr
+    rules = {rule["Name"] for rule in account.client("events").list_rules(NamePrefix="coldcase-eu-west-1-")["Rules"]}
+    assert rules == {f"coldcase-eu-west-1-{part}" for part in ("iam", "trail", "own")}

@@ -11,12 +11,13 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use coldcase_tests::{Account, Victim, package_bytes, policy, unique};
+use collectors::Clouds;
 use collectors::aws::Regions;
 use evidence::{CaseId, CustodyAction, Signature, Window, keys};
 use futures_util::stream::{self, StreamExt as _};
 use respond::{
     Attempt, Done, Incoming, Investigations, Notice, Notifier, Queue, QueueError, RespondError,
-    Responder, Settings, SfnBaselines, SfnInvestigations, SnsNotifier, SqsQueue, Work,
+    Responder, Settings, SfnBaselines, SfnInvestigations, SnsNotifier, SqsQueue, Wiring, Work,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,6 +177,7 @@ struct Stage {
     account: Account,
     config: aws_config::SdkConfig,
     settings: Settings,
+    wiring: Wiring,
     role: String,
 }
 
@@ -196,7 +198,8 @@ impl Stage {
         let mut variables = deployed.environment().unwrap().variables().unwrap().clone();
         variables.insert("AWS_REGION".to_owned(), account.region.clone());
         variables.insert("AWS_LAMBDA_FUNCTION_NAME".to_owned(), function);
-        let settings = Settings::from_env(variables).unwrap();
+        let settings = Settings::from_env(variables.clone()).unwrap();
+        let wiring = Wiring::from_env(variables).unwrap();
         // Only the function's own role may sign.
         let config = as_responder(&account).await;
         let role = account
@@ -209,25 +212,26 @@ impl Stage {
             account,
             config,
             settings,
+            wiring,
             role,
         }
     }
 
     fn responder(&self, fault: &Arc<Fault>) -> Responder {
         let clock: vault::Clock = Arc::new(jiff::Timestamp::now);
-        let vault: Arc<dyn Vault> = Arc::new(self.settings.sealing.vault(&self.config, &clock));
-        let signer: Arc<dyn Signer> = Arc::new(self.settings.sealing.signer(&self.config));
+        let vault: Arc<dyn Vault> = Arc::new(self.wiring.sealing.vault(&self.config, &clock));
+        let signer: Arc<dyn Signer> = Arc::new(self.wiring.sealing.signer(&self.config));
         let queue: Arc<dyn Queue> = Arc::new(SqsQueue {
             client: aws_sdk_sqs::Client::new(&self.config),
-            url: self.settings.queue_url.clone(),
+            url: self.wiring.queue_url.clone(),
         });
         let notifier: Arc<dyn Notifier> = Arc::new(SnsNotifier {
             client: aws_sdk_sns::Client::new(&self.config),
-            topic_arn: self.settings.topic_arn.clone(),
+            topic_arn: self.wiring.topic_arn.clone(),
         });
         let investigations: Arc<dyn Investigations> = Arc::new(SfnInvestigations {
             client: aws_sdk_sfn::Client::new(&self.config),
-            state_machine_arn: self.settings.investigation_arn.clone(),
+            state_machine_arn: self.wiring.investigation_arn.clone(),
         });
         let fault = || Arc::clone(fault);
         Responder {
@@ -240,7 +244,7 @@ impl Stage {
                 fault: fault(),
             }),
             clock,
-            regions: Regions::new(&self.config, &["us-east-1"]),
+            clouds: Clouds::of_aws(Regions::new(&self.config, &["us-east-1"])),
             queue: Arc::new(Faulty {
                 port: queue,
                 fault: fault(),
@@ -255,8 +259,9 @@ impl Stage {
             }),
             baselines: Arc::new(SfnBaselines {
                 client: aws_sdk_sfn::Client::new(&self.config),
-                state_machine_arn: self.settings.baseline_arn.clone(),
+                state_machine_arn: self.wiring.baseline_arn.clone(),
             }),
+            watch: None,
             settings: self.settings.clone(),
         }
     }
@@ -406,7 +411,7 @@ async fn an_attempt_that_dies_at_any_step_leaves_a_case_that_the_next_one_finish
     assert_eq!(cases.len(), 1 + names.len());
     let uploads = stage.account.s3().await.list_multipart_uploads();
     let uploads = uploads
-        .bucket(&stage.settings.sealing.bucket)
+        .bucket(&stage.wiring.sealing.bucket)
         .send()
         .await
         .unwrap();

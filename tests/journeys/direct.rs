@@ -206,20 +206,7 @@ async fn a_person_with_the_responders_policy_can_ask_and_read_and_nothing_else()
     let account = Account::shared();
     let victim = account.victim("asked-for").await;
     account.case_of(&victim.name, "CreateFunction").await;
-    let iam = account.iam().await;
-    let name = unique("responder");
-    iam.create_user().user_name(&name).send().await.unwrap();
-    iam.attach_user_policy()
-        .user_name(&name)
-        .policy_arn(account.output("ResponderPolicyArn"))
-        .send()
-        .await
-        .unwrap();
-    let made = iam.create_access_key().user_name(&name);
-    let made = made.send().await.unwrap();
-    let key = made.access_key().unwrap();
-    let (id, secret) = (key.access_key_id(), key.secret_access_key());
-    let keys = aws_sdk_lambda::config::Credentials::new(id, secret, None, None, "responder");
+    let keys = account.person(&["ResponderPolicyArn"], &[]).await;
     let config = account.config_as(keys, &account.region).await;
     let lambda = aws_sdk_lambda::Client::new(&config);
     let request = json!({"target": victim.name, "reason": "mine", "tracing": false});

@@ -6,7 +6,9 @@
 use crate::investigate_window::{Stage, TIME_TO_SEAL, addendum, attempt, copy, messages, result};
 use async_trait::async_trait;
 use bytes::Bytes;
-use collectors::{Concluded, Desk, Inquiry, Page, Reading, Task, conclude, read_on};
+use collectors::{
+    Concluded, Desk, Inquiry, Page, Reading, Surroundings as _, Task, conclude, read_on,
+};
 use evidence::{ArtifactKind, CustodyAction, Request, SealedCase, Sha256Digest, Window, keys};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;

@@ -14,9 +14,10 @@ use aws_sdk_lambda::types::TracingMode;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
 use coldcase_tests::{Account, Victim, unique};
-use collectors::Desk;
 use collectors::aws::Regions;
-use collectors::aws::window::{Carried, Facts, Investigation, Scope, TrailSource, permissions};
+use collectors::aws::window::{Investigation, TrailSource, permissions};
+use collectors::{Carried, Desk, Surroundings as _};
+use collectors::{Facts, Scope};
 use evidence::{
     Acquisition, ArtifactKind as A, CaseId, CustodyAction, Outcome, Request, SealedCase, Window,
     keys,

@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use bytes::Bytes;
 use coldcase_tests::Account;
-use collectors::Desk;
 use collectors::aws::Regions;
-use collectors::aws::window::{Investigation, Pace, Scope};
+use collectors::aws::window::Investigation;
+use collectors::{Clouds, Desk, Surroundings as _};
+use collectors::{Pace, Scope};
 use evidence::{
     Acquisition, ArtifactKind, CaseId, Category, CustodyAction, OpenCase, Outcome, Request,
     ResourceKind, Responder, SealedCase, Severity, Target, Trigger, Window, keys,
@@ -116,7 +117,7 @@ impl Stage {
             vault,
             signer: self.signer.clone(),
             clock: Arc::new(Timestamp::now),
-            regions: Regions::new(&self.config, &[&self.target.region]),
+            clouds: Clouds::of_aws(Regions::new(&self.config, &[&self.target.region])),
             pace: Arc::default(),
             settings: Settings::from_env(settings).unwrap(),
         }

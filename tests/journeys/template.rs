@@ -87,7 +87,7 @@ fn many(value: &Value) -> Vec<&Value> {
 fn statements(of: &str) -> Vec<Value> {
     let resource = &template()["Resources"][of]["Properties"];
     let statements = resource["PolicyDocument"]["Statement"].as_array().unwrap();
-    assert!(statements.len() > 3);
+    assert!(!statements.is_empty(), "{of}");
     statements.clone()
 }
 
@@ -171,6 +171,15 @@ fn who_records_functions_has_its_power_and_no_other() {
 }
 
 #[test]
+fn who_contains_may_read_all_that_a_release_compares() {
+    let read = baseline::permissions().into_iter();
+    let read: BTreeSet<String> = read.map(|one| one.action.to_owned()).collect();
+    let may = actions(&allowing("ContainPolicy"));
+    let missing: Vec<_> = read.difference(&may).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
 fn a_sweep_asks_no_faster_than_the_owner_allows() {
     let machine = repository().join("infra/baseline.asl.json");
     let machine: Value = serde_json::from_slice(&std::fs::read(machine).unwrap()).unwrap();
@@ -179,7 +188,7 @@ fn a_sweep_asks_no_faster_than_the_owner_allows() {
 }
 
 #[test]
-fn who_records_functions_writes_no_exhibits_and_no_words_of_others() {
+fn who_records_functions_writes_no_exhibits_but_of_what_is_contained_and_no_words_of_others() {
     let written = allowing("BaselinePolicy").into_iter().filter(|statement| {
         let actions = many(&statement["Action"]);
         actions.contains(&&json!("s3:PutObject"))
@@ -199,6 +208,8 @@ fn who_records_functions_writes_no_exhibits_and_no_words_of_others() {
         "/content/*",
         "/cases/*/manifest-*",
         "/cases/*/signer-*",
+        // The function as it is right before somebody contains or releases it.
+        "/cases/*/exhibits/before-*",
     ];
     assert_eq!(places, wanted);
 }
@@ -250,6 +261,8 @@ fn no_action_is_a_pattern_and_every_statement_names_what_it_is_about() {
     ]);
     let mut of_everything = BTreeSet::new();
     let mut people = statements("ResponderPolicy");
+    people.extend(statements("AcceptPolicy"));
+    people.extend(statements("ContainPolicy"));
     people.extend(allowing("RespondPolicy"));
     people.extend(allowing("InvestigatePolicy"));
     people.extend(allowing("ExaminePolicy"));

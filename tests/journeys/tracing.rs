@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_lambda::types::{TracingConfig, TracingMode};
 use bytes::Bytes;
 use coldcase_tests::{Account, Victim, unique};
+use collectors::Clouds;
 use collectors::aws::Regions;
 use evidence::{ArtifactKind, Category, CustodyAction, Request, Severity, Target};
 use respond::{
@@ -246,7 +247,7 @@ async fn responder(account: &'static Account, meddled_with: Option<&Victim>) -> 
         }),
         signer: Arc::new(LocalSigner::ephemeral().unwrap()),
         clock: Arc::new(jiff::Timestamp::now),
-        regions: Regions::new(&config, &["us-east-1"]),
+        clouds: Clouds::of_aws(Regions::new(&config, &["us-east-1"])),
         queue: Arc::new(SqsQueue {
             client: account.sqs().await,
             url: "unused".to_owned(),
@@ -263,6 +264,7 @@ async fn responder(account: &'static Account, meddled_with: Option<&Victim>) -> 
             client: aws_sdk_sfn::Client::new(&config),
             state_machine_arn: None,
         }),
+        watch: None,
         settings: Settings {
             own: trail::Scope::new([], Some(role_arn.clone())),
             role_arn,
@@ -274,20 +276,8 @@ async fn responder(account: &'static Account, meddled_with: Option<&Victim>) -> 
             versions: 5,
             limit_bytes: 1 << 30,
             parallel: 6,
-            sealing: function::Sealing {
-                bucket: "memory".to_owned(),
-                bucket_key: None,
-                signing_key: "local".to_owned(),
-                lock: vault::Lock {
-                    mode: vault::LockMode::Governance,
-                    days: 1,
-                },
-            },
-            queue_url: "unused".to_owned(),
-            topic_arn: None,
-            investigation_arn: None,
+            place: "memory".to_owned(),
             deployers: Vec::new(),
-            baseline_arn: None,
         },
     }
 }

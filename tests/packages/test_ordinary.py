@@ -20,7 +20,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def scan(package: Path) -> dict:
-    ended = subprocess.run([PROGRAM, "scan", package, "--runtime", RUNTIMES[package.stem]],
+    ended = subprocess.run([PROGRAM, "scan", "--json", package, "--runtime", RUNTIMES[package.stem]],
                            capture_output=True, text=True)
     assert ended.returncode in (0, 1), ended.stderr
     report = json.loads(ended.stdout)

@@ -463,6 +463,30 @@ impl Account {
         role.role().unwrap().arn().to_owned()
     }
 
+    /// Keys of a user who has these of the stack's policies, named by its outputs, may do `actions` on
+    /// everything, and nothing else.
+    pub async fn person(&self, policies: &[&str], actions: &[&str]) -> Credentials {
+        let iam = self.iam().await;
+        let name = unique("person");
+        let create = iam.create_user().user_name(&name);
+        create.send().await.unwrap();
+        for policy in policies {
+            let attach = iam.attach_user_policy().user_name(&name);
+            let attach = attach.policy_arn(self.output(policy));
+            attach.send().await.unwrap();
+        }
+        if !actions.is_empty() {
+            let put = iam.put_user_policy().user_name(&name);
+            let put = put.policy_name("own").policy_document(policy(actions));
+            put.send().await.unwrap();
+        }
+        let made = iam.create_access_key().user_name(&name);
+        let made = made.send().await.unwrap();
+        let key = made.access_key().unwrap();
+        let (id, secret) = (key.access_key_id(), key.secret_access_key());
+        Credentials::new(id, secret, None, None, "person")
+    }
+
     /// A function whose role allows tracing, and no case of whose making is still under way.
     pub async fn victim(&self, prefix: &str) -> Victim {
         let name = unique(prefix);
@@ -541,6 +565,90 @@ impl Account {
             .await
             .unwrap();
     }
+}
+
+/// The command line in an account: the administrator's keys, the account's endpoint and Region, and
+/// nothing of whoever runs the test: no configuration, no profile, no signing key.
+pub fn desk(account: &Account) -> Command {
+    let mut desk = Command::new(binary());
+    for (name, _) in std::env::vars_os() {
+        let name_text = name.to_string_lossy();
+        if name_text.starts_with("AWS_") || name_text.starts_with("COLDCASE") {
+            desk.env_remove(&name);
+        }
+    }
+    let home = home();
+    desk.env("HOME", home)
+        .env("XDG_CONFIG_HOME", home.join("config"))
+        .env("AWS_ENDPOINT_URL", &account.endpoint)
+        .env("AWS_REGION", &account.region)
+        .env("AWS_ACCESS_KEY_ID", account.credentials.access_key_id())
+        .env(
+            "AWS_SECRET_ACCESS_KEY",
+            account.credentials.secret_access_key(),
+        )
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("NO_COLOR", "1");
+    desk
+}
+
+/// The same with somebody else's keys.
+pub fn desk_as(account: &Account, who: &Credentials) -> Command {
+    let mut desk = desk(account);
+    desk.env("AWS_ACCESS_KEY_ID", who.access_key_id())
+        .env("AWS_SECRET_ACCESS_KEY", who.secret_access_key());
+    if let Some(token) = who.session_token() {
+        desk.env("AWS_SESSION_TOKEN", token);
+    }
+    desk
+}
+
+/// Holds what a subcommand answered with `--json` against its published schema.
+pub fn fits_schema(subcommand: &str, document: &Value) {
+    // What schemas share is in a file beside them.
+    const VALIDATE: &str = "import json, pathlib, sys, jsonschema, referencing
+path = pathlib.Path(sys.argv[1])
+beside = lambda uri: referencing.Resource.from_contents(json.load(open(path.parent / uri.rpartition('/')[2])))
+schema = json.load(open(path))
+jsonschema.Draft202012Validator.check_schema(schema)
+registry = referencing.Registry(retrieve=beside)
+jsonschema.Draft202012Validator(schema, registry=registry).validate(json.load(sys.stdin))";
+    let schema = repository().join(format!("infra/schemas/{subcommand}.schema.json"));
+    let mut validate = python()
+        .args(["-c", VALIDATE])
+        .arg(schema.canonicalize().unwrap())
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = validate.stdin.take().unwrap();
+    input.write_all(document.to_string().as_bytes()).unwrap();
+    drop(input);
+    let output = validate.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}\n{document:#}");
+}
+
+/// The home of whoever sits at the desk; one for the whole process.
+fn home() -> &'static Path {
+    static HOME: OnceLock<tempfile::TempDir> = OnceLock::new();
+    HOME.get_or_init(|| tempfile::tempdir().unwrap()).path()
+}
+
+/// The command line: what COLDCASE names, else what was built last.
+fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("COLDCASE") {
+        return named.into();
+    }
+    let built = |profile: &str| {
+        let path = repository().join("target").join(profile).join("coldcase");
+        let built_at = path.metadata().and_then(|it| it.modified()).ok()?;
+        Some((built_at, path))
+    };
+    let newest = ["debug", "release"].into_iter().filter_map(built).max();
+    newest
+        .expect("the command line is not built: run `cargo build -p cli` first")
+        .1
 }
 
 /// A function to be tampered with.

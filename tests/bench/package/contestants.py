@@ -13,7 +13,7 @@ EXAMINED, WITH_YARA, UNZIP, SYFT = "coldcase, no YARA", "coldcase, with YARA", "
 
 def commands(binary: Path, package: Path, folder: Path) -> dict[str, list[str]]:
     """One command a contestant; each begins with the zip."""
-    scan = [str(binary), "scan", str(package), "--runtime", "python3.13"]
+    scan = [str(binary), "scan", "--json", str(package), "--runtime", "python3.13"]
     return {
         # Exits with 1 when it finds something: the output is checked, not the exit code.
         EXAMINED: _may_find([*scan, "--no-rules"]),

@@ -75,7 +75,7 @@ class Summary(Records):
         return run
 
     def command(self, shape: Shape, folder: Path) -> list[str]:
-        return super().command(shape, folder)[:-1]
+        return [*super().command(shape, folder)[:-1], "--json"]
 
 
 class DuckDB(Contestant):

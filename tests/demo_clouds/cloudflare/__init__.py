@@ -1,0 +1,1 @@
+"""A Worker of Cloudflare: tampered with by a leaked token, preserved before and after, and judged."""

@@ -29,7 +29,7 @@ PYTHON ?= python3
 # ---------------------------------------------------------------- names used below
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-BUILT := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+BUILT = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 # template.yaml deploys the folder of each below this one.
 FUNCTIONS := respond investigate examine baseline
 CODE := target/lambda
@@ -51,7 +51,7 @@ endef
 help: ## This text
 	@echo "coldcase"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Set on the command line or in the environment:"
 	@awk '/^# / { text = substr($$0, 3) } \
@@ -59,16 +59,47 @@ help: ## This text
 	                      printf "  %-13s %s%s\n", $$1, text, value == "" ? "" : " [" value "]" }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(ACCOUNT)/.ready $(BUILD)/.ready ## Virtual environments for the local account and for sam (once)
+setup: $(ACCOUNT)/.ready $(ACCOUNT)/.clouds-ready $(BUILD)/.ready ## Virtual environments for the local account and for sam (once)
 
 .PHONY: demo
 demo: build setup ## An attack in a local account, answered and sealed before your eyes
 	@PYTHONPATH=tests $(ACCOUNT)/bin/python -m demo
 
+.PHONY: demo-cloudflare
+demo-cloudflare: build setup specifications ## A Worker tampered with, preserved and judged before your eyes
+	@COLDCASE=$(abspath $(BUILT))/coldcase PYTHONPATH=tests $(ACCOUNT)/bin/python -m demo_clouds cloudflare
+
 .PHONY: test
-test: build setup ## All tests, whole journeys in the local account included
-	cargo test --workspace --locked
-	COLDCASE=$(abspath $(BUILT))/coldcase PYTHONPATH=tests $(ACCOUNT)/bin/python -m pytest -q -p no:cacheprovider tests/account tests/packages
+# What is tested is built once, together with the tests. Journeys wait about as long as they compute.
+test: PROFILE := dev
+test: export RUST_TEST_THREADS ?= 4
+test: build setup specifications ## All tests, whole journeys in the local account included
+	COLDCASE=$(abspath $(BUILT))/coldcase cargo test --workspace --locked --tests
+	COLDCASE=$(abspath $(BUILT))/coldcase PYTHONPATH=tests $(ACCOUNT)/bin/python -m pytest -q -p no:cacheprovider -n 3 --dist loadfile tests/account tests/packages tests/desk
+	$(MAKE) pages
+	$(MAKE) clouds
+
+.PHONY: clouds
+clouds: PROFILE := dev
+clouds: build setup specifications ## Other clouds: their stand-ins against the vendors' own types and SDKs, coldcase against both; a part of the tests
+	COLDCASE=$(abspath $(BUILT))/coldcase PYTHONPATH=tests $(ACCOUNT)/bin/python -m pytest -q -p no:cacheprovider tests/clouds
+
+.PHONY: specifications
+specifications: target/specifications/cloudflare.json ## What the clouds' own SDKs say their APIs are, and Prism that holds us to it
+
+.PHONY: pages
+pages: setup tests/report/node_modules ## Reports in a headless Chromium, a part of the tests
+	$(call need,node,install Node.js 20 or later)
+	cargo build --quiet --locked --workspace --example pages
+	$(TARGET)/debug/examples/pages $(TARGET)/reports
+	cd tests/report && REPORTS=$(abspath $(TARGET))/reports node --test --test-reporter=spec
+	REPORTS=$(abspath $(TARGET))/reports $(ACCOUNT)/bin/python -m pytest -q -p no:cacheprovider tests/report
+
+.PHONY: screenshots
+screenshots: tests/report/node_modules ## Pictures of a report for the README, in infra/screenshots
+	cargo build --quiet --locked --workspace --example pages
+	$(TARGET)/debug/examples/pages $(TARGET)/reports
+	cd tests/report && REPORTS=$(abspath $(TARGET))/reports node screenshots.js
 
 .PHONY: check
 check: setup ## Formatting, lints, templates
@@ -81,7 +112,7 @@ check: setup ## Formatting, lints, templates
 .PHONY: build
 build: ## The functions and the command line for this machine
 	$(call need,cargo,install Rust from https://rustup.rs)
-	cargo build --profile $(PROFILE) --locked $(FUNCTIONS:%=-p %) -p cli
+	cargo build --profile $(PROFILE) --locked $(if $(filter dev,$(PROFILE)),--workspace --bins,$(FUNCTIONS:%=-p %) -p cli)
 	@$(foreach function,$(FUNCTIONS),$(call place,$(BUILT)/bootstrap-$(function),$(function)))
 
 .PHONY: dist
@@ -109,7 +140,7 @@ bench: build setup $(ACCOUNT)/.bench-ready ## Beside a Python responder, DuckDB,
 
 .PHONY: clean
 clean: ## Removes everything that was made
-	rm -rf $(TARGET) target .venv .aws-sam
+	rm -rf $(TARGET) target .venv .aws-sam tests/report/node_modules tests/clouds/specification/node_modules
 
 # ---------------------------------------------------------------- what the targets stand on
 
@@ -125,12 +156,23 @@ build-Baseline: dist
 	cp $(CODE)/baseline/bootstrap "$(ARTIFACTS_DIR)/bootstrap"
 
 # Puts the program $(1) where function $(2) is deployed from. By renaming, so that a function that is
-# running keeps the file it started from.
+# running keeps the file it started from; of a dev build without its symbols, which are half of it.
 define place
-	mkdir -p $(CODE)/$(2); cp $(1) $(CODE)/$(2)/bootstrap.new; mv -f $(CODE)/$(2)/bootstrap.new $(CODE)/$(2)/bootstrap;
+	mkdir -p $(CODE)/$(2); $(if $(filter dev,$(PROFILE)),strip -o $(CODE)/$(2)/bootstrap.new $(1),cp $(1) $(CODE)/$(2)/bootstrap.new); mv -f $(CODE)/$(2)/bootstrap.new $(CODE)/$(2)/bootstrap;
 endef
 
+tests/report/node_modules tests/clouds/specification/node_modules: %/node_modules: %/package-lock.json
+	$(call need,npm,install Node.js 20 or later)
+	cd $* && npm ci --silent --no-progress && touch node_modules
+
+target/specifications/%.json: tests/clouds/specification/%.mjs tests/clouds/specification/node_modules
+	$(call need,node,install Node.js 20 or later)
+	node $< $@
+
 $(ACCOUNT)/.ready: tests/account/requirements.txt
+	@$(call environment,$(ACCOUNT),$<)
+
+$(ACCOUNT)/.clouds-ready: tests/clouds/requirements.txt $(ACCOUNT)/.ready
 	@$(call environment,$(ACCOUNT),$<)
 
 $(ACCOUNT)/.bench-ready: tests/bench/requirements.txt $(ACCOUNT)/.ready

@@ -3,6 +3,7 @@
 use crate::aws::window::{Investigation, TrailSource};
 use crate::aws::{Aws, LocateError, Located, Regions, TriggerFacts, functions_concerned};
 use crate::cloudflare::{self, Cloudflare, Worker};
+use crate::gcp::{self, Function, Google};
 use crate::{Collector, Pace, Scope, Surroundings};
 use evidence::{Provider, Target};
 use std::sync::Arc;
@@ -14,6 +15,8 @@ pub struct Clouds {
     pub aws: Option<Regions>,
     /// Cloudflare.
     pub cloudflare: Option<Cloudflare>,
+    /// Google Cloud.
+    pub google: Option<Google>,
 }
 
 /// How a window is looked into, whoever the provider is.
@@ -72,7 +75,12 @@ impl Clouds {
                 let cloud = cloud.ok_or_else(|| not_configured(target))?;
                 Ok(Box::new(Worker::new(cloud, target.clone(), versions)))
             }
-            Provider::Gcp | Provider::Azure => Err(not_yet(target)),
+            Provider::Gcp => {
+                let google = self.google.as_ref();
+                let google = google.ok_or_else(|| not_configured(target))?;
+                Ok(Box::new(Function::new(google, target.clone())))
+            }
+            Provider::Azure => Err(not_yet(target)),
         }
     }
 
@@ -102,7 +110,12 @@ impl Clouds {
                     around.scope,
                 )))
             }
-            Provider::Gcp | Provider::Azure => Err(not_yet(target)),
+            Provider::Gcp => {
+                let google = self.google.as_ref();
+                let google = google.ok_or_else(|| not_configured(target))?;
+                Ok(Box::new(gcp::window::Investigation::new(google, around.scope)))
+            }
+            Provider::Azure => Err(not_yet(target)),
         }
     }
 }

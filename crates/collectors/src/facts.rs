@@ -13,7 +13,7 @@ pub struct Facts {
     pub log_groups: BTreeMap<String, LogGroup>,
     /// What the function's logging leaves out: `application lines below WARN`.
     pub log_filters: BTreeSet<String>,
-    /// ARNs of the roles that it or one of its versions runs as.
+    /// ARNs of the roles that it or one of its versions runs as; of Google e-mails of service accounts.
     pub roles: BTreeSet<String>,
     /// ARNs of those roles' managed policies.
     pub policies: BTreeSet<String>,
@@ -24,6 +24,12 @@ pub struct Facts {
     /// Of a Worker: whether Cloudflare stores what it does; none if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_stored: Option<bool>,
+    /// Of a Google function: the service of Cloud Run that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Of a Google project: whether its audit logs have reads of data as well; none if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads_are_recorded: Option<bool>,
 }
 
 /// What is known of a log group.
@@ -43,12 +49,15 @@ impl Facts {
     /// What a manifest says without its exhibits.
     pub fn of(manifest: &Manifest) -> Self {
         let mut facts = Self::default();
-        if manifest.target.provider != Provider::Aws {
-            return facts;
+        match manifest.target.provider {
+            Provider::Aws => {
+                facts
+                    .log_groups
+                    .insert(default_log_group(&manifest.target), LogGroup::default());
+            }
+            Provider::Gcp => {}
+            Provider::Azure | Provider::Cloudflare => return facts,
         }
-        facts
-            .log_groups
-            .insert(default_log_group(&manifest.target), LogGroup::default());
         for acquisition in &manifest.acquisitions {
             let request = &acquisition.request;
             match (request.artifact, &request.selector) {
@@ -105,6 +114,10 @@ impl Facts {
                 ArtifactKind::Observability => {
                     let stored = reply.pointer("/result/observability/enabled");
                     self.is_stored = self.is_stored.or(stored.and_then(Value::as_bool));
+                    // A policy of Google's says so by leaving it out.
+                    if reply.get("etag").is_some() || reply.get("auditConfigs").is_some() {
+                        self.reads_are_recorded = Some(records_reads(reply));
+                    }
                 }
                 ArtifactKind::LogGroup => {
                     for group in list(reply, "logGroups") {
@@ -117,6 +130,12 @@ impl Facts {
     }
 
     fn configuration(&mut self, configuration: &Value) {
+        if let Some(email) = text(configuration, "/serviceConfig/serviceAccountEmail") {
+            self.roles.insert(email.to_owned());
+        }
+        if let Some(service) = text(configuration, "/serviceConfig/service") {
+            self.service = service.rsplit('/').next().map(str::to_owned);
+        }
         if let Some(role) = text(configuration, "/Role") {
             self.roles.insert(role.to_owned());
         }
@@ -149,6 +168,17 @@ impl Facts {
         known.retention_days = group.get("retentionInDays").and_then(Value::as_i64);
         known.created_ms = group.get("creationTime").and_then(Value::as_i64);
     }
+}
+
+/// Whether a project's policy has Data Access audit logs of reads, of all services and for everybody.
+fn records_reads(policy: &Value) -> bool {
+    list(policy, "auditConfigs")
+        .filter(|config| text(config, "/service") == Some("allServices"))
+        .flat_map(|config| list(config, "auditLogConfigs"))
+        .any(|log| {
+            let is_exempted = list(log, "exemptedMembers").next().is_some();
+            text(log, "/logType") == Some("DATA_READ") && !is_exempted
+        })
 }
 
 /// Where Lambda logs if nobody says otherwise.

@@ -28,6 +28,11 @@ use vault::{MemoryVault, Vault as _};
 /// `c…-…` headers and an empty line.
 pub(crate) type Script = &'static [(&'static str, u16, &'static str)];
 
+/// A script whose answers are made at run time.
+pub(crate) fn script(lines: &[(&'static str, u16, &'static str)]) -> Script {
+    lines.to_vec().leak()
+}
+
 /// Clients of `region` whose calls `script` answers.
 pub(crate) fn clients(region: &'static str, script: Script) -> Clients {
     clients_noting(region, script).0

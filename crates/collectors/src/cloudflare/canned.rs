@@ -4,7 +4,7 @@ use super::window::Investigation;
 use super::{Cloudflare, Credentials, Worker};
 use crate::Scope;
 use crate::aws::canned::{Canned, carry_out, exhibits};
-pub(super) use crate::aws::canned::{Collected, Investigated, SECRET, Script};
+pub(super) use crate::aws::canned::{Collected, Investigated, SECRET, Script, script};
 use crate::{Carried, Collector as _, Desk, Surroundings as _};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use evidence::{ArtifactKind, Request, Target};
@@ -13,11 +13,6 @@ use tokio::time::Instant;
 use vault::MemoryVault;
 
 pub(super) const SCRIPT: &str = "cloudflare://0123456789abcdef0123456789abcdef/billing-api";
-
-/// A script whose answers are made at run time.
-pub(super) fn script(lines: &[(&'static str, u16, &'static str)]) -> Script {
-    lines.to_vec().leak()
-}
 
 /// Cloudflare as a connector answers for it.
 pub(super) fn cloud(connector: SharedHttpConnector) -> Cloudflare {

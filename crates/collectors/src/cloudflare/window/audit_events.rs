@@ -5,15 +5,15 @@
 //! Source: <https://developers.cloudflare.com/fundamentals/account/account-security/audit-logs/>; kept 18
 //! months.
 
-use super::{Artifact, Investigation, PAGE_BYTES};
+use super::{Artifact, Investigation};
 use crate::cloudflare::versions::withhold;
 use crate::cloudflare::{list, text};
+use crate::place::{PAGE_BYTES, Place};
 use crate::{ENTRIES, Entry, Inquiry, Observed, Observer, Page, Reading, Refusal};
 use async_trait::async_trait;
 use evidence::{ArtifactKind, Confidence, Finding, Proof, Severity, Target, shown};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,53 +39,12 @@ pub(super) const ARTIFACT: Artifact = Artifact {
 
 /// The most entries of one page.
 const LIMIT: usize = 1000;
-/// How often it is begun again where a cursor has run out.
-const MOST_RESTARTS: u32 = 10;
 /// Whether `since` and `before` are part of the answer is not documented for both: a second more on each
 /// side does no harm.
 const A_SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 struct AuditLog<'a> {
     investigation: &'a Investigation,
-}
-
-/// Where the reading is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Place {
-    since: Timestamp,
-    cursor: Option<String>,
-    /// The time of the last entry that came.
-    last: Timestamp,
-    restarts: u32,
-    /// How many entries are asked for at a time.
-    limit: usize,
-}
-
-impl Place {
-    /// The next page from here.
-    fn going_on(self, entries: Vec<Entry>) -> Page {
-        Page {
-            entries,
-            next: Some(json!(self)),
-        }
-    }
-
-    /// The same place with fewer entries asked for at a time; none if it was one only.
-    fn with_less(mut self) -> Option<Self> {
-        let may = self.limit > 1;
-        self.limit = (self.limit / 4).max(1);
-        may.then_some(self)
-    }
-
-    /// Begins again at the last entry, as often as that may be.
-    fn begun_again(mut self) -> Option<Self> {
-        let may = self.cursor.is_some() && self.restarts < MOST_RESTARTS;
-        let last = self.last.checked_sub(A_SECOND).unwrap_or(self.last);
-        self.since = self.since.max(last);
-        self.cursor = None;
-        self.restarts += 1;
-        may.then_some(self)
-    }
 }
 
 #[async_trait]
@@ -104,13 +63,7 @@ impl Reading for AuditLog<'_> {
                 inquiry.refuse(Refusal::Failed("the place in it is lost".to_owned()));
                 return Page::default();
             }
-            None => Place {
-                since,
-                cursor: None,
-                last: since,
-                restarts: 0,
-                limit: LIMIT,
-            },
+            None => Place::beginning(since, LIMIT),
         };
         let before = window.until.checked_add(A_SECOND).unwrap_or(window.until);
         let mut query = vec![
@@ -181,8 +134,7 @@ impl Reading for AuditLog<'_> {
             };
         }
         place.cursor = next.map(str::to_owned);
-        // What was too long is past.
-        place.limit = (place.limit * 2).min(LIMIT);
+        place.relieved(LIMIT);
         match place.cursor.is_some() {
             true => place.going_on(entries),
             false => Page {

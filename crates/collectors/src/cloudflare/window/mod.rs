@@ -35,10 +35,6 @@ const ARTIFACTS: &[Artifact] = &[
     audit_events::ARTIFACT,
 ];
 
-/// The most that a page holds, in bytes of its entries: even where they cannot be packed, the vault takes
-/// it in one piece.
-const PAGE_BYTES: usize = 6 * 1024 * 1024;
-
 /// One window of one Worker, and all that is needed to look into it.
 pub struct Investigation {
     rest: Rest,

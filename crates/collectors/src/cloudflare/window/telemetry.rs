@@ -5,8 +5,9 @@
 //! <https://developers.cloudflare.com/workers/observability/logs/workers-logs/>.
 
 use super::slices::{Slice, Slices};
-use super::{Investigation, PAGE_BYTES};
+use super::Investigation;
 use crate::cloudflare::{list, text};
+use crate::place::PAGE_BYTES;
 use crate::{Entry, Inquiry, Page, Reading, Refusal};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};

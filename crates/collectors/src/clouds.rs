@@ -4,6 +4,7 @@ use crate::aws::window::{Investigation, TrailSource};
 use crate::aws::{Aws, LocateError, Located, Regions, TriggerFacts, functions_concerned};
 use crate::cloudflare::{self, Cloudflare, Worker};
 use crate::gcp::{self, Function, Google};
+use crate::rest::Trouble;
 use crate::{Collector, Pace, Scope, Surroundings};
 use evidence::{Provider, Target};
 use std::sync::Arc;
@@ -49,6 +50,15 @@ impl Clouds {
                 targets: [target.clone()].into(),
                 gaps: Vec::new(),
             }),
+        }
+    }
+
+    /// Whether there is such a function, of a provider other than AWS; an error if that cannot be told.
+    pub async fn knows(&self, target: &Target) -> Result<bool, Trouble> {
+        match (target.provider, &self.cloudflare, &self.google) {
+            (Provider::Cloudflare, Some(cloud), _) => cloud.knows(target).await,
+            (Provider::Gcp, _, Some(google)) => google.knows(target).await,
+            _ => Err(Trouble::Failed(not_configured(target))),
         }
     }
 

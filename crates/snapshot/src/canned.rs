@@ -16,6 +16,8 @@ const SETTINGS: &str = "GET /accounts/{account_id}/workers/scripts/{script_name}
 const SCRIPT_SETTINGS: &str =
     "GET /accounts/{account_id}/workers/scripts/{script_name}/script-settings";
 
+pub(crate) const GOOGLE: &str = "gcp://example-project/europe-west1/billing-api";
+
 /// Pieces to be changed.
 #[derive(Clone)]
 pub(crate) struct Pieces(pub(crate) Vec<Piece>);
@@ -305,6 +307,67 @@ pub(crate) fn worker() -> Pieces {
 }
 
 /// What is done to a Worker.
+/// A function of Google's, of the second generation.
+pub(crate) fn google() -> Pieces {
+    use ArtifactKind as Kind;
+    const OF_FUNCTIONS: &str =
+        "cloudfunctions.googleapis.com/v2/projects/{project}/locations/{location}/functions/{function}";
+    const OF_RUN: &str =
+        "run.googleapis.com/v2/projects/{project}/locations/{location}/services/{service}";
+    let email = "billing@example-project.iam.gserviceaccount.com";
+    let member = format!("serviceAccount:{email}");
+    let build = "projects/111122223333/locations/europe-west1/builds/b-1";
+    let image = format!("europe-west1-docker.pkg.dev/example-project/gcf-artifacts/billing--api@sha256:{}", "a".repeat(64));
+    let request = Request::whole(Kind::Configuration);
+    let json =
+        json!({"artifact": request.artifact, "selector": null, "target": GOOGLE, "replies": []});
+    let mut pieces = Pieces(vec![Piece {
+        request,
+        result: Outcome::Acquired,
+        documents: vec![Document {
+            name: "configuration".to_owned(),
+            json,
+        }],
+        contents: Vec::new(),
+    }]);
+    for (kind, selector, call, reply) in [
+        (Kind::Configuration, None, format!("GET {OF_FUNCTIONS}"), json!({
+            "name": "projects/example-project/locations/europe-west1/functions/billing-api",
+            "environment": "GEN_2", "state": "ACTIVE", "labels": {"team": "billing"},
+            "buildConfig": {"build": build, "runtime": "nodejs22", "entryPoint": "handle",
+                "environmentVariables": {"GOOGLE_NODE_RUN_SCRIPTS": ""},
+                "sourceProvenance": {"resolvedStorageSource": {"bucket": "gcf-v2-sources-111122223333-europe-west1", "object": "billing-api/function-source.zip", "generation": "17"}}},
+            "serviceConfig": {"service": "projects/example-project/locations/europe-west1/services/billing-api",
+                "serviceAccountEmail": email, "availableMemory": "256M", "timeoutSeconds": 60, "ingressSettings": "ALLOW_ALL",
+                "uri": "https://billing-api-abc-ew.a.run.app", "revision": "billing-api-00002-abc",
+                "environmentVariables": {"MODE": SECRET},
+                "secretEnvironmentVariables": [{"key": "API_KEY", "projectId": "example-project", "secret": "api-key", "version": "3"}]},
+            "eventTrigger": {"eventType": "google.cloud.storage.object.v1.finalized", "eventFilters": [{"attribute": "bucket", "value": "invoices"}], "serviceAccountEmail": email},
+        })),
+        (Kind::RunningService, None, format!("GET {OF_RUN}"), json!({
+            "latestReadyRevision": "projects/example-project/locations/europe-west1/services/billing-api/revisions/billing-api-00002-abc",
+            "template": {"serviceAccount": email, "containers": [{"image": image}]},
+            "trafficStatuses": [{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}],
+        })),
+        (Kind::Versions, None, format!("GET {OF_RUN}/revisions"), json!({"revisions": [
+            {"name": "projects/example-project/locations/europe-west1/services/billing-api/revisions/billing-api-00002-abc",
+                "createTime": "2026-01-01T00:00:00Z", "serviceAccount": email, "containers": [{"image": image}]},
+        ]})),
+        (Kind::ResourcePolicy, None, format!("GET {OF_FUNCTIONS}:getIamPolicy"), json!({"etag": "ACAB"})),
+        (Kind::ResourcePolicy, None, format!("GET {OF_RUN}:getIamPolicy"), json!({"bindings": [{"role": "roles/run.invoker", "members": [member]}]})),
+        (Kind::Observability, None, "POST cloudresourcemanager.googleapis.com/v1/projects/{project}:getIamPolicy".to_owned(),
+            json!({"etag": "BwX", "auditConfigs": [{"service": "allServices", "auditLogConfigs": [{"logType": "DATA_READ"}]}]})),
+        (Kind::ExecutionRole, Some(email), "POST iam.googleapis.com/v1/projects/{project}/serviceAccounts/{account}:getIamPolicy".to_owned(), json!({"etag": "ACAB"})),
+        (Kind::ExecutionRole, Some(email), "POST cloudresourcemanager.googleapis.com/v1/projects/{project}:getIamPolicy".to_owned(),
+            json!({"bindings": [{"role": "roles/datastore.user", "members": [member]}, {"role": "roles/owner", "members": ["user:alice@example.com"]}]})),
+        (Kind::DeploymentSource, Some(build), "GET cloudbuild.googleapis.com/v1/projects/{project}/locations/{location}/builds/{build}".to_owned(),
+            json!({"id": "b-1", "results": {"images": [{"name": "billing--api", "digest": format!("sha256:{}", "a".repeat(64))}]}})),
+    ] {
+        pieces.reply(kind, selector, &call, reply);
+    }
+    pieces
+}
+
 impl Pieces {
     /// Lays down a result in Cloudflare's envelope; one of the same call about the same is replaced.
     fn result(

@@ -16,6 +16,7 @@ mod canned;
 mod changes;
 mod cloudflare;
 mod findings;
+mod gcp;
 mod mark;
 mod model;
 mod papers;
@@ -32,7 +33,7 @@ pub use changes::{
 pub use findings::{RULES, Rule, findings};
 pub use mark::{BadMarkKey, Mark, MarkKey};
 pub use model::{
-    Alias, AsyncCalls, Binding, Code, Concurrency, FunctionUrl, Invoker, Layer, LogGroup, Mapping,
+    Alias, AsyncCalls, Behind, Binding, Code, Concurrency, FunctionUrl, Invoker, Layer, LogGroup, Mapping,
     Place, Role, Settings, Signing, Snapshot, Variable, Version,
 };
 pub use piece::{Content, Document, Piece};

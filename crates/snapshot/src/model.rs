@@ -58,6 +58,9 @@ pub struct Snapshot {
     pub role: Reading<Option<Role>>,
     /// Where the function's lines go, and how much is written down of what it does.
     pub log_group: Reading<Option<LogGroup>>,
+    /// Of a Google function: what its service runs, where that is not what was deployed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Behind>,
 }
 
 impl Snapshot {
@@ -68,6 +71,7 @@ impl Snapshot {
             Some(target) if target.starts_with("cloudflare://") => {
                 crate::cloudflare::read(pieces, key)
             }
+            Some(target) if target.starts_with("gcp://") => crate::gcp::read(pieces, key),
             Some(target) if !target.starts_with("arn:") => Self {
                 function: Some(target.to_owned()),
                 ..Self::unread("coldcase cannot read how functions of this provider are configured")
@@ -105,6 +109,7 @@ impl Snapshot {
             invokers: BTreeMap::new(),
             role: none(why),
             log_group: none(why),
+            behind: None,
         }
     }
 
@@ -117,6 +122,12 @@ impl Snapshot {
     pub(crate) fn is_worker(&self) -> bool {
         let function = self.function.as_deref();
         function.is_some_and(|function| function.starts_with("cloudflare://"))
+    }
+
+    /// Whether it is a function of Google's.
+    pub(crate) fn is_google(&self) -> bool {
+        let function = self.function.as_deref();
+        function.is_some_and(|function| function.starts_with("gcp://"))
     }
 
     /// The settings, if they were read and there are any.
@@ -349,12 +360,25 @@ pub struct Invoker {
     pub facts: Vec<String>,
 }
 
+/// What a service runs that was changed behind the back of the function that it is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Behind {
+    /// Where it is told of.
+    pub place: Place,
+    /// `revision`, or `image` where the revision is the same.
+    pub what: String,
+    /// The one that was deployed.
+    pub deployed: String,
+    /// The one that runs.
+    pub runs: String,
+}
+
 /// An execution role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
     /// Where it is told of.
     pub place: Place,
-    /// Its ARN, as the function names it.
+    /// Its ARN, or the e-mail of the service account, as the function names it.
     pub arn: String,
     /// Who may become it.
     pub trust: Reading<Policy>,

@@ -41,6 +41,13 @@ pub fn runtime_of(pieces: &[Piece], qualifier: Option<&str>) -> Running {
     let Some(settings) = settings else {
         return Running::default();
     };
+    if target.starts_with("gcp://") {
+        return Running {
+            runtime: text(settings, "/buildConfig/runtime"),
+            handler: text(settings, "/buildConfig/entryPoint"),
+            layers: Vec::new(),
+        };
+    }
     let layers = settings.get("Layers").and_then(Value::as_array);
     Running {
         runtime: text(settings, "/Runtime"),

@@ -36,6 +36,10 @@ const UNSETTLED: &[&str] = &[
     "StateReasonCode",
 ];
 
+/// Of Google. <https://cloud.google.com/run/docs/trace>
+const NO_SWITCH: &str = "Google Cloud has no switch for it: Cloud Run traces 0.1 requests a second of an \
+     instance at the most, and that cannot be set";
+
 /// For how long tracing is not turned on a second time.
 const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -95,6 +99,7 @@ impl Responder {
                     ..
                 },
             ) => return self.turn_observability_on(case, cloud).await,
+            (Provider::Gcp, _) => return not_possible(NO_SWITCH.to_owned()),
             (provider, _) => {
                 return not_possible(format!(
                     "coldcase does not know how to turn tracing on for {}",

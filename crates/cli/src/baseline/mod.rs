@@ -6,7 +6,6 @@ pub mod records;
 use crate::desk::{self, Account, Failure, Key, Kind, Opened, Options, Output, Tone, sheet};
 use crate::respond::is_elsewhere;
 use anyhow::Result;
-use collectors::Clouds;
 use evidence::{Provider, ResourceKind, SealedCase, Target, shown};
 use keeper::Recorder;
 use records::Known;
@@ -174,17 +173,13 @@ async fn accept(named: &str, args: &Args, options: &Options, output: &Output) ->
     let target = &case.manifest().target;
     let aws;
     let (recorder, caller) = match target.provider {
-        Provider::Cloudflare => {
-            let (cloudflare, identity) = desk::cloudflare::reach(&target.account).await?;
-            let clouds = Clouds {
-                cloudflare: Some(cloudflare),
-                ..Clouds::default()
-            };
+        Provider::Cloudflare | Provider::Gcp | Provider::Azure => {
+            let (clouds, identity) = desk::elsewhere::reach(target).await?;
             let asked = (clouds, identity.as_str(), opened.account.as_ref());
             let recorder = Recorder::here(&opened, asked, Vec::new(), &args.key, output)?;
             (recorder, identity)
         }
-        _ => {
+        Provider::Aws => {
             aws = account(&opened, options).await?;
             let recorder = Recorder::of(&opened, &aws, &args.key, output)?;
             (recorder, aws.caller.clone())

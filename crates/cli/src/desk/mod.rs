@@ -1,9 +1,11 @@
 //! What every subcommand stands on: whose credentials, which vault, which stack, how it is said.
 
 mod account;
-pub mod cloudflare;
+mod cloudflare;
 mod command;
+pub mod elsewhere;
 mod failure;
+mod google;
 mod interrupt;
 mod lines;
 pub mod moment;

@@ -17,10 +17,8 @@ use crate::desk::{
 use again::again;
 use anyhow::{Context as _, Result};
 use collectors::Clouds;
-use collectors::cloudflare::Cloudflare;
-use collectors::rest::Trouble;
 use deployed::Deployed;
-use evidence::{Provider, Target};
+use evidence::Target;
 use here::Here;
 use jiff::{SignedDuration, Timestamp};
 use landing::Landing;
@@ -53,6 +51,7 @@ Examples:
   coldcase respond --all-with-tag team=payments --local --vault ./evidence
   coldcase respond billing --request-id desk-20261123T031501Z-5f3a9c21   goes on with that one
   coldcase respond cloudflare://0123456789abcdef0123456789abcdef/billing-api
+  coldcase respond gcp://example-project/europe-west1/billing-api
 
 Exit codes:
   0  all that was wanted is sealed, or there never was any of it
@@ -62,7 +61,8 @@ Exit codes:
   130  interrupted; what is sealed stays sealed")]
 pub struct Args {
     /// What to preserve: a function's name or ARN (a version or alias too), or the ARN of a role, a
-    /// layer or a policy, which means every function that has it; or cloudflare://ACCOUNT/SCRIPT.
+    /// layer or a policy, which means every function that has it; cloudflare://ACCOUNT/SCRIPT
+    /// or gcp://PROJECT/LOCATION/FUNCTION.
     #[arg(value_name = "TARGET", required_unless_present = "all_with_tag")]
     targets: Vec<String>,
 
@@ -233,28 +233,10 @@ impl Wanted {
             ));
         }
         let first = targets.first().context("no target is named")?;
-        let (clouds, identity) = match first.provider {
-            Provider::Cloudflare => {
-                let (cloudflare, identity) = desk::cloudflare::reach(&first.account).await?;
-                for target in targets.iter().filter(|_| !args.anyway) {
-                    cloudflare_knows(&cloudflare, target).await?;
-                }
-                let clouds = Clouds {
-                    cloudflare: Some(cloudflare),
-                    ..Clouds::default()
-                };
-                (clouds, identity)
-            }
-            provider => {
-                return Err(Failure::new(
-                    Kind::Usage,
-                    format!(
-                        "this version of coldcase does not look into {}",
-                        provider.name()
-                    ),
-                ));
-            }
-        };
+        let (clouds, identity) = desk::elsewhere::reach(first).await?;
+        for target in targets.iter().filter(|_| !args.anyway) {
+            desk::elsewhere::check(&clouds, target).await?;
+        }
         let is_needed =
             matches!(options.vault, Some(Place::Bucket(_))) || args.key.of_kms().is_some();
         let account = match is_needed {
@@ -269,25 +251,6 @@ impl Wanted {
             account,
             stack: None,
         })
-    }
-}
-
-/// Refuses a Worker that is not there, before a case is made of a mistyped name. Who may not look learns
-/// it from the case.
-async fn cloudflare_knows(cloudflare: &Cloudflare, target: &Target) -> Result<()> {
-    match cloudflare.knows(target).await {
-        Ok(false) => Err(Failure::new(
-            Kind::Absent,
-            format!(
-                "there is no Worker {} in account {}: check both; if it was deleted, --anyway preserves \
-                 what is left of it",
-                target.name, target.account
-            ),
-        )),
-        Err(trouble @ (Trouble::Passing(_) | Trouble::Throttled(_))) => {
-            Err(desk::cloudflare::refused(&trouble))
-        }
-        _ => Ok(()),
     }
 }
 

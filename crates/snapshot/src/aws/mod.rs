@@ -43,6 +43,7 @@ pub(crate) fn read(pieces: &[Piece], key: &MarkKey) -> Snapshot {
         log_group: settings::log_group(&papers, group.as_deref()),
         settings,
         function,
+        behind: None,
     }
 }
 

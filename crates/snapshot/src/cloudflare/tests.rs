@@ -356,13 +356,13 @@ fn a_provider_that_cannot_be_read_yet_is_unknown_and_said_to_be() {
     let mut pieces = worker();
     for piece in &mut pieces.0 {
         for document in &mut piece.documents {
-            document.json["target"] = json!("gcp://project/europe-west1/billing");
+            document.json["target"] = json!("azure://00000000-1111-2222-3333-444455556666/rg/billing");
         }
     }
     let snapshot = pieces.snapshot();
     assert_eq!(
         snapshot.function.as_deref(),
-        Some("gcp://project/europe-west1/billing")
+        Some("azure://00000000-1111-2222-3333-444455556666/rg/billing")
     );
     assert!(matches!(&snapshot.settings, Reading::Unknown { why } if why.contains("cannot read")));
     assert_eq!(changes(&snapshot, &snapshot), []);

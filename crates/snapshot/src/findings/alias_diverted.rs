@@ -11,8 +11,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn look(look: &Look<'_>) -> Vec<Noticed> {
-    // A Worker's deployment names its versions with every upload; a rule of its own looks at shares.
-    if look.now.is_worker() {
+    // A deployment elsewhere names its versions each time; a rule of its own looks at shares.
+    if look.now.is_worker() || look.now.is_google() {
         return Vec::new();
     }
     let before = look.before.and_then(|before| before.aliases.value());

@@ -14,9 +14,14 @@ pub(super) const RULE: Rule = Rule {
 
 fn look(look: &Look<'_>) -> Vec<Noticed> {
     // Aliases of functions have a rule of their own.
-    if !look.now.is_worker() {
+    let what = if look.now.is_worker() {
+        "Worker"
+    } else if look.now.is_google() {
+        "function"
+    } else {
+
         return Vec::new();
-    }
+    };
     let before = look.before.and_then(|before| before.aliases.value());
     let mut noticed = Vec::new();
     for alias in look
@@ -49,7 +54,7 @@ fn look(look: &Look<'_>) -> Vec<Noticed> {
             let (statement, severity) = match answered {
                 Some(false) => (
                     format!(
-                        "Version {version}{made} answers {of} and answered none when the Worker was \
+                        "Version {version}{made} answers {of} and answered none when the {what} was \
                          recorded{other_code}"
                     ),
                     Severity::Medium,

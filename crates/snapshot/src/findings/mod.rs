@@ -23,6 +23,7 @@ mod public_url;
 mod redirecting_variable;
 mod role_trust;
 mod role_widened;
+mod run_behind_functions;
 mod runtime_changed;
 mod tail_consumer_added;
 mod unversioned_code;
@@ -59,6 +60,7 @@ pub const RULES: &[Rule] = &[
     binding_added::RULE,
     gradual_version::RULE,
     compatibility_changed::RULE,
+    run_behind_functions::RULE,
 ];
 
 /// How many findings one rule makes.
@@ -160,13 +162,17 @@ fn variables(look: &Look<'_>, judge: &dyn Fn(&str) -> Option<Judged>) -> Vec<Not
             Some(Some(_)) => ("is set as before", Severity::Info),
         };
         let place = place.clone().unwrap_or_default();
+        let variables = match look.now.is_google() {
+            true => "/serviceConfig/environmentVariables",
+            false => "/Environment/Variables",
+        };
         noticed.push(Noticed {
             statement: format!("The environment variable {name} {what}: it {meaning}"),
             severity,
             confidence: Confidence::Medium,
             proof: proof(
                 &place,
-                &format!("/Environment/Variables/{}", token(name)),
+                &format!("{variables}/{}", token(name)),
                 Some(name),
             ),
         });
@@ -179,6 +185,11 @@ fn account_of(arn: &str) -> Option<&str> {
     let account = arn.strip_prefix("arn:")?.split(':').nth(3)?;
     let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
     is_account.then_some(account)
+}
+
+/// Whether a member of a policy of Google's is everybody: with or without an account of Google's.
+fn is_everybody(member: &str) -> bool {
+    ["allUsers", "allAuthenticatedUsers"].contains(&member)
 }
 
 /// Whether no statement of `before` says the same.

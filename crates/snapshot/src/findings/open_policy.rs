@@ -1,6 +1,6 @@
 //! Statements of the function's policy that let everybody or another account in.
 
-use super::{Look, Noticed, Rule, account_of, proof, statement_is_new};
+use super::{Look, Noticed, Rule, account_of, is_everybody, proof, statement_is_new};
 use crate::policy::{Condition, Principal, Statement};
 use evidence::{Confidence, Severity};
 
@@ -55,11 +55,15 @@ fn changes_the_function(statement: &Statement) -> bool {
         "lambda:invokefunction",
         "lambda:invokefunctionurl",
         "lambda:invokeasync",
+        "roles/cloudfunctions.invoker",
+        "roles/run.invoker",
     ];
     !statement.not_actions.is_empty()
         || statement.actions.iter().any(|action| {
             let reads = ["lambda:get", "lambda:list"];
-            !calls.contains(&action.as_str()) && !reads.iter().any(|read| action.starts_with(read))
+            let is_reading = reads.iter().any(|read| action.starts_with(read))
+                || (action.starts_with("roles/") && action.ends_with("viewer"));
+            !calls.contains(&action.as_str()) && !is_reading
         })
 }
 
@@ -77,6 +81,7 @@ fn lets_in(statement: &Statement, own: &str) -> Option<(String, bool)> {
     for Principal { kind, name } in &statement.principals {
         match (kind.as_str(), name.as_str()) {
             ("AWS", "*") if !bounds.is_narrowed => return Some(("everybody".to_owned(), true)),
+            ("Google", name) if is_everybody(name) => return Some(("everybody".to_owned(), true)),
             ("AWS", name) if name != "*" => {
                 let account = account_of(name).unwrap_or(name);
                 if account.len() == 12 && account != own {

@@ -1,6 +1,6 @@
 //! A role that others than the function's service may become.
 
-use super::{Look, Noticed, Rule, account_of, proof, statement_is_new};
+use super::{Look, Noticed, Rule, account_of, is_everybody, proof, statement_is_new};
 use evidence::{Confidence, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -28,10 +28,12 @@ fn look(look: &Look<'_>) -> Vec<Noticed> {
         let strangers = names.clone().filter(|who| match who.kind.as_str() {
             "Service" => false,
             "AWS" => account_of(&who.name).unwrap_or(&who.name) != own,
+            "Google" => is_everybody(&who.name),
             _ => true,
         });
         let strangers = strangers.count() + statement.not_principals.len();
-        let own_people = names.filter(|who| who.kind == "AWS").count();
+        let own_people = names.filter(|who| ["AWS", "Google"].contains(&who.kind.as_str()));
+        let own_people = own_people.count();
         let bound = !statement.conditions.is_empty();
         let severity = match (is_new, strangers > 0, own_people > 0) {
             (_, false, false) => continue,

@@ -21,6 +21,16 @@ const POWERFUL: [&str; 4] = [
     "AWSLambda_FullAccess",
 ];
 
+/// The same of Google's roles.
+const POWERFUL_AT_GOOGLE: [&str; 6] = [
+    "editor",
+    "iam.securityAdmin",
+    "iam.serviceAccountTokenCreator",
+    "iam.serviceAccountUser",
+    "owner",
+    "resourcemanager.projectIamAdmin",
+];
+
 fn look(look: &Look<'_>) -> Vec<Noticed> {
     let mut noticed = Vec::new();
     if let (Some(before), Some(now)) = (look.settings_before(), look.now.settings_now())
@@ -46,7 +56,11 @@ fn look(look: &Look<'_>) -> Vec<Noticed> {
         .flat_map(|attached| attached.keys())
     {
         let name = arn.rsplit('/').next().unwrap_or(arn);
-        if !arn.contains(":aws:policy/") || !POWERFUL.contains(&name) {
+        let is_powerful = match arn.strip_prefix("roles/") {
+            Some(role) => POWERFUL_AT_GOOGLE.contains(&role),
+            None => arn.contains(":aws:policy/") && POWERFUL.contains(&name),
+        };
+        if !is_powerful {
             continue;
         }
         let had = before.and_then(|before| before.attached.value());

@@ -129,7 +129,8 @@ fn execution(entry: &Value) -> Option<&str> {
 /// Google's form of a duration: `0.123s`.
 fn seconds(text: &str) -> Option<SignedDuration> {
     let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
-    SignedDuration::try_from_secs_f64(seconds.max(0.0)).ok()
+    let seconds = Some(seconds).filter(|seconds| *seconds >= 0.0)?;
+    SignedDuration::try_from_secs_f64(seconds).ok()
 }
 
 #[cfg(test)]

@@ -101,10 +101,14 @@ struct Event {
 }
 
 impl Event {
-    /// Reads an event of CloudWatch Logs, or of what Cloudflare stores: there the request is the stream.
+    /// Reads an event of CloudWatch Logs, of what Cloudflare stores, or of Google's logs: there the
+    /// request, or the execution, is the stream.
     fn read(bytes: &[u8]) -> Option<Self> {
         let json: Value = serde_json::from_slice(bytes).ok()?;
         let text = |at: &str| json.pointer(at).and_then(Value::as_str).map(str::to_owned);
+        if json.get("logName").is_some() {
+            return Some(Self::of_google(&json));
+        }
         if json.get("$workers").is_none() && json.get("$metadata").is_none() {
             return serde_json::from_value(json).ok();
         }
@@ -118,6 +122,32 @@ impl Event {
                 .unwrap_or_default(),
             event_id: text("/$metadata/id"),
         })
+    }
+
+    /// A `LogEntry`: a text, an object with or without a message, or a request.
+    fn of_google(json: &Value) -> Self {
+        let text = |at: &str| json.pointer(at).and_then(Value::as_str).map(str::to_owned);
+        let time = |at: &str| text(at).and_then(|at| at.parse::<Timestamp>().ok());
+        let request = || {
+            let status = json.pointer("/httpRequest/status")?;
+            let [method, url] = ["requestMethod", "requestUrl"]
+                .map(|field| text(&format!("/httpRequest/{field}")).unwrap_or_default());
+            Some(format!("{method} {url} {status}"))
+        };
+        Self {
+            log_stream_name: text("/labels/execution_id")
+                .or_else(|| text("/trace")?.rsplit('/').next().map(str::to_owned))
+                .unwrap_or_default(),
+            timestamp: time("/timestamp").map(|at| at.as_millisecond()),
+            ingestion_time: time("/receiveTimestamp").map(|at| at.as_millisecond()),
+            message: (text("/textPayload"))
+                .or_else(|| text("/jsonPayload/message"))
+                .or_else(|| json.get("jsonPayload").map(Value::to_string))
+                .or_else(request)
+                .or_else(|| json.get("protoPayload").map(Value::to_string))
+                .unwrap_or_default(),
+            event_id: text("/insertId"),
+        }
     }
 }
 
@@ -674,5 +704,57 @@ impl Row {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(json: &Value) -> (String, Option<i64>, String) {
+        let event = Event::read(json.to_string().as_bytes()).unwrap();
+        (event.log_stream_name, event.timestamp, event.message)
+    }
+
+    #[test]
+    fn entries_of_google_are_lines_whatever_they_hold() {
+        let entry = |fields: Value| {
+            let mut entry = json!({"logName": "l", "insertId": "i", "timestamp": "2026-01-01T00:00:00.5Z",
+                "trace": "projects/p/traces/t1"});
+            let all = entry.as_object_mut().unwrap();
+            all.extend(fields.as_object().unwrap().clone());
+            read(&entry)
+        };
+        let at = Some(1_767_225_600_500);
+        let of = |stream: &str, message: &str| (stream.to_owned(), at, message.to_owned());
+        let request = json!({"httpRequest": {"requestMethod": "GET", "requestUrl": "https://x.example.com/", "status": 200}});
+        for (fields, told) in [
+            (json!({"textPayload": "hello"}), of("t1", "hello")),
+            (
+                json!({"jsonPayload": {"message": "hello", "a": 1}, "labels": {"execution_id": "e1"}}),
+                of("e1", "hello"),
+            ),
+            (json!({"jsonPayload": {"a": 1}}), of("t1", r#"{"a":1}"#)),
+            (request, of("t1", "GET https://x.example.com/ 200")),
+            (json!({}), of("t1", "")),
+        ] {
+            assert_eq!(entry(fields), told);
+        }
+    }
+
+    #[test]
+    fn events_of_cloudwatch_and_of_cloudflare_are_lines() {
+        let cloudwatch =
+            json!({"logStreamName": "s", "timestamp": 7, "message": "hello", "eventId": "1"});
+        assert_eq!(
+            read(&cloudwatch),
+            ("s".to_owned(), Some(7), "hello".to_owned())
+        );
+        let cloudflare = json!({"timestamp": 7.0, "$metadata": {"id": "1", "message": "hello"}, "$workers": {"requestId": "r"}});
+        assert_eq!(
+            read(&cloudflare),
+            ("r".to_owned(), Some(7), "hello".to_owned())
+        );
     }
 }

@@ -123,7 +123,10 @@ impl Clouds {
             Provider::Gcp => {
                 let google = self.google.as_ref();
                 let google = google.ok_or_else(|| not_configured(target))?;
-                Ok(Box::new(gcp::window::Investigation::new(google, around.scope)))
+                Ok(Box::new(gcp::window::Investigation::new(
+                    google,
+                    around.scope,
+                )))
             }
             Provider::Azure => Err(not_yet(target)),
         }

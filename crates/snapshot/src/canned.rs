@@ -310,14 +310,16 @@ pub(crate) fn worker() -> Pieces {
 /// A function of Google's, of the second generation.
 pub(crate) fn google() -> Pieces {
     use ArtifactKind as Kind;
-    const OF_FUNCTIONS: &str =
-        "cloudfunctions.googleapis.com/v2/projects/{project}/locations/{location}/functions/{function}";
+    const OF_FUNCTIONS: &str = "cloudfunctions.googleapis.com/v2/projects/{project}/locations/{location}/functions/{function}";
     const OF_RUN: &str =
         "run.googleapis.com/v2/projects/{project}/locations/{location}/services/{service}";
     let email = "billing@example-project.iam.gserviceaccount.com";
     let member = format!("serviceAccount:{email}");
     let build = "projects/111122223333/locations/europe-west1/builds/b-1";
-    let image = format!("europe-west1-docker.pkg.dev/example-project/gcf-artifacts/billing--api@sha256:{}", "a".repeat(64));
+    let image = format!(
+        "europe-west1-docker.pkg.dev/example-project/gcf-artifacts/billing--api@sha256:{}",
+        "a".repeat(64)
+    );
     let request = Request::whole(Kind::Configuration);
     let json =
         json!({"artifact": request.artifact, "selector": null, "target": GOOGLE, "replies": []});

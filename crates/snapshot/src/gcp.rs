@@ -77,9 +77,13 @@ pub(crate) fn read(pieces: &[Piece], key: &MarkKey) -> Snapshot {
         urls: function(papers).map(|found| found.as_ref().map(urls).unwrap_or_default()),
         mappings: mappings(papers),
         tags: function(papers).map(|found| {
-            let labels = found.as_ref().and_then(|(_, it)| it.get("labels")?.as_object());
+            let labels = found
+                .as_ref()
+                .and_then(|(_, it)| it.get("labels")?.as_object());
             let labels = labels.into_iter().flatten().take(MOST);
-            labels.map(|(name, value)| (name.clone(), as_text(value))).collect()
+            labels
+                .map(|(name, value)| (name.clone(), as_text(value)))
+                .collect()
         }),
         role: role(papers),
         log_group: audited(papers),
@@ -101,7 +105,9 @@ fn service(papers: Papers<'_>) -> Reading<Option<Found<'_>>> {
 fn settings((place, function): &Found<'_>) -> Settings {
     let of = |pointer| text(function, pointer);
     let parts = ["buildConfig", "serviceConfig"].into_iter();
-    let fields = parts.filter_map(|part| function.get(part)?.as_object()).flatten();
+    let fields = parts
+        .filter_map(|part| function.get(part)?.as_object())
+        .flatten();
     let (mut network, mut other) = (BTreeMap::new(), BTreeMap::new());
     for (name, value) in fields {
         let told = as_text(value);
@@ -134,7 +140,9 @@ fn settings((place, function): &Found<'_>) -> Settings {
 
 /// `256M`, `512Mi`, `1G`, `2Gi`: Google takes both and means what it says only roughly.
 fn megabytes(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().ok()?;
     match unit {
@@ -153,7 +161,13 @@ fn environment((place, function): &Found<'_>, key: &MarkKey) -> BTreeMap<String,
         let variables = variables.and_then(Value::as_object).into_iter().flatten();
         for (name, value) in variables.take(MOST) {
             let mark = key.mark(name, &as_text(value));
-            all.insert(format!("{name}{told}"), Variable { mark, binding: None });
+            all.insert(
+                format!("{name}{told}"),
+                Variable {
+                    mark,
+                    binding: None,
+                },
+            );
         }
     }
     for (list, named, kind) in [
@@ -167,7 +181,8 @@ fn environment((place, function): &Found<'_>, key: &MarkKey) -> BTreeMap<String,
                 continue;
             };
             let pairs = ["projectId", "secret", "version"].into_iter();
-            let pairs = pairs.filter_map(|field| Some((field, text(secret, &format!("/{field}"))?)));
+            let pairs =
+                pairs.filter_map(|field| Some((field, text(secret, &format!("/{field}"))?)));
             let pairs: Vec<String> = pairs.map(|(field, it)| format!("{field} {it}")).collect();
             let points_at = (!pairs.is_empty()).then(|| pairs.join(", "));
             let place = Place {
@@ -199,14 +214,19 @@ fn code(papers: Papers<'_>) -> Reading<Option<Code>> {
     };
     let source = "/buildConfig/sourceProvenance/resolvedStorageSource";
     let found = function(papers);
-    let built = found.value().and_then(Option::as_ref).and_then(|(_, function)| {
-        let of = |field| text(function, &format!("{source}/{field}"));
-        Some(format!("gs://{}/{}", of("bucket")?, of("object")?))
-    });
+    let built = found
+        .value()
+        .and_then(Option::as_ref)
+        .and_then(|(_, function)| {
+            let of = |field| text(function, &format!("{source}/{field}"));
+            Some(format!("gs://{}/{}", of("bucket")?, of("object")?))
+        });
     let first = piece.documents.first();
     Reading::Known(Some(Code {
         place: Place {
-            exhibit: first.map(|document| document.name.clone()).unwrap_or_default(),
+            exhibit: first
+                .map(|document| document.name.clone())
+                .unwrap_or_default(),
             pointer: String::new(),
         },
         kept_sha256: Some(archive.sha256),
@@ -252,8 +272,14 @@ fn live(papers: Papers<'_>) -> Reading<BTreeMap<String, Alias>> {
             return BTreeMap::new();
         };
         let ready = text(service, "/latestReadyRevision");
-        let list = service.get("trafficStatuses").or_else(|| service.get("traffic"));
-        let shares = list.and_then(Value::as_array).into_iter().flatten().take(MOST);
+        let list = service
+            .get("trafficStatuses")
+            .or_else(|| service.get("traffic"));
+        let shares = list
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .take(MOST);
         let mut shares: Vec<(u64, String)> = shares
             .filter_map(|share| {
                 let named = text(share, "/revision").or_else(|| ready.clone())?;
@@ -273,7 +299,9 @@ fn live(papers: Papers<'_>) -> Reading<BTreeMap<String, Alias>> {
         let alias = Alias {
             place,
             version,
-            weights: others.map(|(percent, it)| (it, format!("{percent}%"))).collect(),
+            weights: others
+                .map(|(percent, it)| (it, format!("{percent}%")))
+                .collect(),
             description: None,
         };
         BTreeMap::from([(LIVE.to_owned(), alias)])
@@ -292,11 +320,12 @@ fn policy((place, found): &Found<'_>) -> Policy {
                     kind: "Google".to_owned(),
                     name: name.to_owned(),
                 });
-                let condition = text(binding, "/condition/expression").map(|expression| Condition {
-                    operator: "cel".to_owned(),
-                    key: "expression".to_owned(),
-                    values: [expression].into(),
-                });
+                let condition =
+                    text(binding, "/condition/expression").map(|expression| Condition {
+                        operator: "cel".to_owned(),
+                        key: "expression".to_owned(),
+                        values: [expression].into(),
+                    });
                 Some(Statement {
                     place: Place {
                         exhibit: place.exhibit.clone(),
@@ -364,7 +393,12 @@ fn mappings(papers: Papers<'_>) -> BTreeMap<String, Reading<BTreeMap<String, Map
         };
         place.pointer.push_str("/eventTrigger");
         let event = text(trigger, "/eventType").unwrap_or_else(|| "an event".to_owned());
-        let others = ["serviceAccountEmail", "retryPolicy", "triggerRegion", "pubsubTopic"];
+        let others = [
+            "serviceAccountEmail",
+            "retryPolicy",
+            "triggerRegion",
+            "pubsubTopic",
+        ];
         let others = others.into_iter();
         let mapping = Mapping {
             place,
@@ -384,7 +418,8 @@ fn mappings(papers: Papers<'_>) -> BTreeMap<String, Reading<BTreeMap<String, Map
 fn role(papers: Papers<'_>) -> Reading<Option<Role>> {
     let found = function(papers);
     let email = found.value().and_then(Option::as_ref);
-    let Some(email) = email.and_then(|(_, it)| text(it, "/serviceConfig/serviceAccountEmail")) else {
+    let Some(email) = email.and_then(|(_, it)| text(it, "/serviceConfig/serviceAccountEmail"))
+    else {
         return found.map(|_| None);
     };
     let asked = (ArtifactKind::ExecutionRole, Some(email.as_str()));
@@ -513,7 +548,10 @@ mod tests {
         assert_eq!(crate::changes(&snapshot, &snapshot), []);
         let findings = crate::findings(&snapshot, Some(&snapshot));
         let worst = findings.iter().map(|finding| finding.severity).max();
-        assert!(worst.is_none_or(|worst| worst == Severity::Info), "{findings:?}");
+        assert!(
+            worst.is_none_or(|worst| worst == Severity::Info),
+            "{findings:?}"
+        );
     }
 
     #[test]
@@ -530,7 +568,10 @@ mod tests {
                 "vpcConnector": "projects/example-project/locations/europe-west1/connectors/c"},
         }));
         let changes = crate::changes(&before.snapshot(), &after.snapshot());
-        let kinds: Vec<String> = changes.iter().map(|change| format!("{:?}", change.kind)).collect();
+        let kinds: Vec<String> = changes
+            .iter()
+            .map(|change| format!("{:?}", change.kind))
+            .collect();
         for kind in ["Handler", "Environment", "Network"] {
             assert!(kinds.iter().any(|it| it == kind), "{kind}: {kinds:?}");
         }
@@ -545,8 +586,14 @@ mod tests {
             "latestReadyRevision": "projects/example-project/locations/europe-west1/services/billing-api/revisions/billing-api-00003-evil",
             "trafficStatuses": [{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}],
         }));
-        assert_eq!(severities("run-behind-functions", &after, Some(&google())), [Severity::High]);
-        assert_eq!(severities("run-behind-functions", &after, Some(&after)), [Severity::Info]);
+        assert_eq!(
+            severities("run-behind-functions", &after, Some(&google())),
+            [Severity::High]
+        );
+        assert_eq!(
+            severities("run-behind-functions", &after, Some(&after)),
+            [Severity::Info]
+        );
         assert!(severities("run-behind-functions", &google(), None).is_empty());
     }
 
@@ -557,7 +604,10 @@ mod tests {
             "latestReadyRevision": "projects/p/locations/l/services/s/revisions/billing-api-00002-abc",
             "template": {"containers": [{"image": format!("europe-west1-docker.pkg.dev/x/y/z@sha256:{}", "e".repeat(64))}]},
         }));
-        assert_eq!(severities("run-behind-functions", &after, None), [Severity::High]);
+        assert_eq!(
+            severities("run-behind-functions", &after, None),
+            [Severity::High]
+        );
     }
 
     #[test]
@@ -580,7 +630,10 @@ mod tests {
         assert_eq!(severities(rule, &after, Some(&after)), [Severity::Info]);
         let admin = json!({"bindings": [{"role": "roles/run.admin", "members": ["allAuthenticatedUsers"]}]});
         after.reply(ArtifactKind::ResourcePolicy, None, OF_SERVICE, admin);
-        assert_eq!(severities(rule, &after, Some(&google())), [Severity::Critical]);
+        assert_eq!(
+            severities(rule, &after, Some(&google())),
+            [Severity::Critical]
+        );
     }
 
     #[test]
@@ -594,8 +647,14 @@ mod tests {
 
     #[test]
     fn sizes_are_read_in_either_way() {
-        assert_eq!(["256M", "512Mi", "1G", "2Gi"].map(megabytes), [256, 512, 1024, 2048].map(Some));
-        assert_eq!(["", "M", "1T", "99999999999999999999G"].map(megabytes), [None; 4]);
+        assert_eq!(
+            ["256M", "512Mi", "1G", "2Gi"].map(megabytes),
+            [256, 512, 1024, 2048].map(Some)
+        );
+        assert_eq!(
+            ["", "M", "1T", "99999999999999999999G"].map(megabytes),
+            [None; 4]
+        );
     }
 
     fn anything() -> impl Strategy<Value = Value> {
@@ -606,14 +665,29 @@ mod tests {
             ".{0,12}".prop_map(Value::from),
         ];
         let names = prop::sample::select(vec![
-            "serviceConfig", "buildConfig", "environmentVariables", "revisions", "bindings", "members",
-            "trafficStatuses", "percent", "containers", "image", "auditConfigs", "eventTrigger", "results",
+            "serviceConfig",
+            "buildConfig",
+            "environmentVariables",
+            "revisions",
+            "bindings",
+            "members",
+            "trafficStatuses",
+            "percent",
+            "containers",
+            "image",
+            "auditConfigs",
+            "eventTrigger",
+            "results",
         ]);
         leaf.prop_recursive(4, 40, 6, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
                 prop::collection::vec((names.clone(), inner), 0..5).prop_map(|fields| {
-                    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<serde_json::Map<_, _>>().into()
+                    fields
+                        .into_iter()
+                        .map(|(name, value)| (name.to_owned(), value))
+                        .collect::<serde_json::Map<_, _>>()
+                        .into()
                 }),
             ]
         })

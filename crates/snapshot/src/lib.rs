@@ -33,8 +33,8 @@ pub use changes::{
 pub use findings::{RULES, Rule, findings};
 pub use mark::{BadMarkKey, Mark, MarkKey};
 pub use model::{
-    Alias, AsyncCalls, Behind, Binding, Code, Concurrency, FunctionUrl, Invoker, Layer, LogGroup, Mapping,
-    Place, Role, Settings, Signing, Snapshot, Variable, Version,
+    Alias, AsyncCalls, Behind, Binding, Code, Concurrency, FunctionUrl, Invoker, Layer, LogGroup,
+    Mapping, Place, Role, Settings, Signing, Snapshot, Variable, Version,
 };
 pub use piece::{Content, Document, Piece};
 pub use policy::{Condition, Effect, Policy, Principal, Statement};

@@ -19,14 +19,22 @@ pub(super) const ARTIFACT: Artifact = Artifact {
 
 async fn collect(function: &Function, inquiry: &mut Inquiry<'_>) {
     let name = inquiry.request().selector.clone().unwrap_or_default();
-    let of = (part(&name, "projects"), part(&name, "locations"), part(&name, "builds"));
+    let of = (
+        part(&name, "projects"),
+        part(&name, "locations"),
+        part(&name, "builds"),
+    );
     let (Some(project), Some(location), Some(build)) = of else {
         return inquiry.refuse(Refusal::Failed(format!(
             "{:?} is no build",
             shown(&name, 200)
         )));
     };
-    let path = [("project", project), ("location", location), ("build", build)];
+    let path = [
+        ("project", project),
+        ("location", location),
+        ("build", build),
+    ];
     let Some(reply) = function.get(inquiry, BUILD, last(&name), &path, &[]).await else {
         return;
     };
@@ -61,17 +69,27 @@ mod tests {
         let build = r#"{"id":"b-1","results":{"images":[{"name":"europe-west1-docker.pkg.dev/example-project/gcf-artifacts/billing--api:version_1","digest":"sha256:aa"},{"name":"marked"}]}}"#;
         let script = script(&[("GET /builds/b-1", 200, build)]);
         let collected = collect(ArtifactKind::DeploymentSource, Some(NAME), script).await;
-        let next: Vec<String> = collected.gathered.next.iter().map(ToString::to_string).collect();
+        let next: Vec<String> = collected
+            .gathered
+            .next
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(
             next,
-            ["container-image europe-west1-docker.pkg.dev/example-project/gcf-artifacts/billing--api@sha256:aa"]
+            [
+                "container-image europe-west1-docker.pkg.dev/example-project/gcf-artifacts/billing--api@sha256:aa"
+            ]
         );
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_no_build_is_not_asked_for() {
         let collected = collect(ArtifactKind::DeploymentSource, Some("projects/p"), &[]).await;
-        assert_eq!(collected.outcome(), ("failed", "\"projects/p\" is no build"));
+        assert_eq!(
+            collected.outcome(),
+            ("failed", "\"projects/p\" is no build")
+        );
         assert!(collected.asked.is_empty());
     }
 

@@ -1,7 +1,7 @@
 //! A Google that answers from a script, and a desk to work at: for tests.
 
-use super::{Credentials, Function, Google};
 use super::window::Investigation;
+use super::{Credentials, Function, Google};
 use crate::aws::canned::{Canned, carry_out, exhibits};
 pub(super) use crate::aws::canned::{Collected, Investigated, SECRET, Script, script};
 use crate::rest::Downloads;
@@ -101,7 +101,8 @@ pub(super) async fn outcomes_when_refused(
     artifact: ArtifactKind,
     selector: Option<&str>,
 ) -> [String; 3] {
-    const ABSENT: &str = r#"{"error":{"code":404,"message":"Resource was not found","status":"NOT_FOUND"}}"#;
+    const ABSENT: &str =
+        r#"{"error":{"code":404,"message":"Resource was not found","status":"NOT_FOUND"}}"#;
     const DENIED: &str = r#"{"error":{"code":403,"message":"Permission denied on resource","status":"PERMISSION_DENIED"}}"#;
     const BROKEN: &str = r#"{"error":{"code":500,"message":"Internal error","status":"INTERNAL"}}"#;
     let mut words = [(404, ABSENT), (403, DENIED), (500, BROKEN)].map(|(status, body)| {

@@ -8,11 +8,9 @@ use futures_util::FutureExt as _;
 use serde_json::Value;
 
 /// Of both generations; also what tells whether there is such a function.
-pub(super) const FUNCTION: &str =
-    "GET cloudfunctions.googleapis.com/v2/projects/{project}/locations/{location}/functions/{function}";
+pub(super) const FUNCTION: &str = "GET cloudfunctions.googleapis.com/v2/projects/{project}/locations/{location}/functions/{function}";
 /// The first generation has some of its settings in the first version only: `versionId`, `securityLevel`.
-const FUNCTION_V1: &str =
-    "GET cloudfunctions.googleapis.com/v1/projects/{project}/locations/{location}/functions/{function}";
+const FUNCTION_V1: &str = "GET cloudfunctions.googleapis.com/v1/projects/{project}/locations/{location}/functions/{function}";
 
 pub(super) const ARTIFACT: Artifact = Artifact {
     kind: ArtifactKind::Configuration,
@@ -32,7 +30,10 @@ async fn collect(function: &Function, inquiry: &mut Inquiry<'_>) {
         function.get(inquiry, FUNCTION_V1, name, &path, &[]).await;
     }
     for (kind, at) in [
-        (ArtifactKind::ExecutionRole, "/serviceConfig/serviceAccountEmail"),
+        (
+            ArtifactKind::ExecutionRole,
+            "/serviceConfig/serviceAccountEmail",
+        ),
         (ArtifactKind::DeploymentSource, "/buildConfig/build"),
     ] {
         inquiry.then_maybe(kind, text(&reply, at));

@@ -38,7 +38,9 @@ fn taken_apart(uri: &str) -> Option<(&str, &str, &str, &str)> {
     let location = host.strip_suffix("-docker.pkg.dev")?;
     let mut parts = path.splitn(3, '/');
     let (project, repository, image) = (parts.next()?, parts.next()?, parts.next()?);
-    let is_whole = [location, project, repository].iter().all(|part| !part.is_empty());
+    let is_whole = [location, project, repository]
+        .iter()
+        .all(|part| !part.is_empty());
     (is_whole && image.contains("@sha256:")).then_some((location, project, repository, image))
 }
 
@@ -47,18 +49,27 @@ mod tests {
     use crate::gcp::canned::{collect, outcomes_when_refused, script};
     use evidence::ArtifactKind;
 
-    const URI: &str = "europe-west1-docker.pkg.dev/example-project/gcf-artifacts/billing--api@sha256:aa";
+    const URI: &str =
+        "europe-west1-docker.pkg.dev/example-project/gcf-artifacts/billing--api@sha256:aa";
 
     #[tokio::test(start_paused = true)]
     async fn an_image_is_asked_for_by_its_digest() {
-        let script = script(&[("GET /repositories/gcf-artifacts/dockerImages/billing--api%40sha256%3Aaa", 200, r#"{"uri":"u"}"#)]);
+        let script = script(&[(
+            "GET /repositories/gcf-artifacts/dockerImages/billing--api%40sha256%3Aaa",
+            200,
+            r#"{"uri":"u"}"#,
+        )]);
         let collected = collect(ArtifactKind::ContainerImage, Some(URI), script).await;
         assert_eq!(collected.outcome(), ("acquired", ""));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_image_of_another_registry_is_told() {
-        for uri in ["gcr.io/example-project/x@sha256:aa", "x", "-docker.pkg.dev/p/r/i@sha256:aa"] {
+        for uri in [
+            "gcr.io/example-project/x@sha256:aa",
+            "x",
+            "-docker.pkg.dev/p/r/i@sha256:aa",
+        ] {
             let collected = collect(ArtifactKind::ContainerImage, Some(uri), &[]).await;
             assert_eq!(collected.outcome().0, "failed", "{uri}");
             assert!(collected.asked.is_empty());

@@ -112,7 +112,8 @@ impl Credentials {
     /// workload identity federation, impersonation. `from` is what it came from.
     pub fn json(json: Value, from: &str) -> Result<Self, BadCredentials> {
         let text = |at: &str| json.pointer(at).and_then(Value::as_str);
-        let last = |at: &str| text(at).map(|text| shown(text.rsplit('/').next().unwrap_or(""), 200));
+        let last =
+            |at: &str| text(at).map(|text| shown(text.rsplit('/').next().unwrap_or(""), 200));
         let kind = text("/type").unwrap_or_default().to_owned();
         let whose = match kind.as_str() {
             "service_account" => text("/client_email").map(|email| shown(email, 200)),
@@ -126,7 +127,9 @@ impl Credentials {
             }
         };
         let whose = match (kind.as_str(), whose.filter(|whose| !whose.is_empty())) {
-            ("authorized_user", None) => "google user of application default credentials".to_owned(),
+            ("authorized_user", None) => {
+                "google user of application default credentials".to_owned()
+            }
             ("authorized_user", Some(user)) => format!("google user {user}"),
             (_, Some(name)) => format!("google service account {name}"),
             (_, None) => "google service account of an unknown name".to_owned(),
@@ -142,7 +145,9 @@ impl Credentials {
             "impersonated_service_account" => impersonated::Builder::new(json)
                 .with_scopes([SCOPE])
                 .build(),
-            _ => user_account::Builder::new(json).with_scopes([SCOPE]).build(),
+            _ => user_account::Builder::new(json)
+                .with_scopes([SCOPE])
+                .build(),
         };
         Self::of(library, from, whose)
     }
@@ -195,7 +200,9 @@ impl Keys for ByLibrary {
     async fn headers(&self, _renew: bool) -> Result<Vec<(HeaderName, Secret)>, Trouble> {
         let coming = self.0.headers(Extensions::new());
         let slow = || Trouble::Passing("no access token came within 30 seconds".to_owned());
-        let come = tokio::time::timeout(PATIENCE, coming).await.map_err(|_| slow())?;
+        let come = tokio::time::timeout(PATIENCE, coming)
+            .await
+            .map_err(|_| slow())?;
         let CacheableResource::New { data, .. } = come.map_err(|error| not_given(&error))? else {
             return Err(Trouble::Failed("no access token came".to_owned()));
         };
@@ -204,7 +211,9 @@ impl Keys for ByLibrary {
             value.map(|secret| (name.clone(), secret))
         });
         let headers: Option<Vec<_>> = headers.collect();
-        headers.ok_or_else(|| Trouble::Failed("an access token came that no header can hold".to_owned()))
+        headers.ok_or_else(|| {
+            Trouble::Failed("an access token came that no header can hold".to_owned())
+        })
     }
 }
 
@@ -240,7 +249,10 @@ mod tests {
         let user = json!({"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"});
         let file = written(&user);
         let path = file.path().to_str().unwrap();
-        assert_eq!(of(&[(TOKEN, "t"), (FILE, path)]).unwrap(), "google access token");
+        assert_eq!(
+            of(&[(TOKEN, "t"), (FILE, path)]).unwrap(),
+            "google access token"
+        );
     }
 
     #[tokio::test]
@@ -254,7 +266,10 @@ mod tests {
                 "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"}});
         for (json, whose) in [
             (&user, "google user of application default credentials"),
-            (&federation, "google service account by federation, coldcase"),
+            (
+                &federation,
+                "google service account by federation, coldcase",
+            ),
         ] {
             let file = written(json);
             let path = file.path().to_str().unwrap();
@@ -273,7 +288,10 @@ mod tests {
             "account": "alice@example.com"});
         let name = "application_default_credentials.json";
         std::fs::write(gcloud.join(name), user.to_string()).unwrap();
-        assert_eq!(of(&[("HOME", home)]).unwrap(), "google user alice@example.com");
+        assert_eq!(
+            of(&[("HOME", home)]).unwrap(),
+            "google user alice@example.com"
+        );
         let other = [("HOME", "/nowhere"), (FOLDER, gcloud.to_str().unwrap())];
         assert_eq!(of(&other).unwrap(), "google user alice@example.com");
     }
@@ -281,7 +299,12 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_and_nothing_of_it_is_told() {
         let error = of(&[(FILE, "/nowhere/adc.json")]).unwrap_err();
-        assert!(error.to_string().starts_with("/nowhere/adc.json cannot be read"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("/nowhere/adc.json cannot be read"),
+            "{error}"
+        );
         for json in [
             json!("marked-secret"),
             json!({"type": "marked", "private_key": "marked-secret"}),
@@ -289,8 +312,14 @@ mod tests {
             json!({"type": "authorized_user", "refresh_token": "marked-secret"}),
         ] {
             let error = Credentials::json(json, "adc.json").err().unwrap();
-            assert!(error.to_string().starts_with("adc.json holds no"), "{error}");
-            assert!(!format!("{error} {error:?}").contains("marked-secret"), "{error}");
+            assert!(
+                error.to_string().starts_with("adc.json holds no"),
+                "{error}"
+            );
+            assert!(
+                !format!("{error} {error:?}").contains("marked-secret"),
+                "{error}"
+            );
         }
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "marked-secret").unwrap();

@@ -33,7 +33,11 @@ async fn collect(function: &Function, inquiry: &mut Inquiry<'_>) {
             shown(name, 200)
         )));
     };
-    let path = [("project", project), ("location", location), ("trigger", last(name))];
+    let path = [
+        ("project", project),
+        ("location", location),
+        ("trigger", last(name)),
+    ];
     function.get(inquiry, TRIGGER, last(name), &path, &[]).await;
 }
 
@@ -46,7 +50,11 @@ mod tests {
     async fn the_trigger_is_kept() {
         let script = script(&[
             ("GET /functions/billing-api", 200, GEN_2),
-            ("GET /triggers/billing-api-123", 200, r#"{"name":"t","eventFilters":[]}"#),
+            (
+                "GET /triggers/billing-api-123",
+                200,
+                r#"{"name":"t","eventFilters":[]}"#,
+            ),
         ]);
         let collected = collect(ArtifactKind::EventSourceMappings, None, script).await;
         assert_eq!(collected.outcome(), ("acquired", ""));

@@ -16,7 +16,10 @@ const OBJECT: &str = "GET storage.googleapis.com/storage/v1/b/{bucket}/o/{object
 
 pub(super) const ARTIFACT: Artifact = Artifact {
     kind: ArtifactKind::FunctionCode,
-    permissions: &["cloudfunctions.functions.sourceCodeGet", "storage.objects.get"],
+    permissions: &[
+        "cloudfunctions.functions.sourceCodeGet",
+        "storage.objects.get",
+    ],
     operations: &[DOWNLOAD, DOWNLOAD_V1, OBJECT],
     is_planned: true,
     collect: |function, inquiry| collect(function, inquiry).boxed(),
@@ -92,7 +95,9 @@ async fn built(function: &Function, inquiry: &mut Inquiry<'_>, object: &str) {
         Some(Ok(content)) => {
             let content = Spooled::new(content.typed(ZIP), MOST_BYTES);
             let exhibit = format!("{}.zip", inquiry.name());
-            inquiry.keep_content(OBJECT, object, exhibit, &content).await;
+            inquiry
+                .keep_content(OBJECT, object, exhibit, &content)
+                .await;
         }
         Some(Err(trouble)) => inquiry.refuse(Refusal::Failed(trouble.why().to_owned())),
         None => {}
@@ -138,7 +143,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_the_second_version_will_not_do_the_first_does() {
         let script = script(&[
-            ("POST /v2/ :generateDownloadUrl", 400, r#"{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"1st gen"}}"#),
+            (
+                "POST /v2/ :generateDownloadUrl",
+                400,
+                r#"{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"1st gen"}}"#,
+            ),
             ("POST /v1/ :generateDownloadUrl", 200, ADDRESS),
             ("GET /gcf-v2-sources/billing.zip", 200, ZIP),
         ]);
@@ -156,7 +165,10 @@ mod tests {
         ] {
             let address = format!(r#"{{"downloadUrl":"{url}"}}"#);
             let address: &'static str = Box::leak(address.into_boxed_str());
-            let script = script(&[("POST :generateDownloadUrl", 200, address), ("GET", 200, ZIP)]);
+            let script = script(&[
+                ("POST :generateDownloadUrl", 200, address),
+                ("GET", 200, ZIP),
+            ]);
             let collected = collect(ArtifactKind::FunctionCode, None, script).await;
             assert_eq!(collected.outcome().0, "partial", "{url}");
             assert_eq!(collected.asked.len(), 1, "{url}");
@@ -167,7 +179,11 @@ mod tests {
     async fn what_was_built_is_got_by_its_generation() {
         let script = script(&[
             ("GET alt=media generation=17", 200, ZIP),
-            ("GET /o/function-source.zip?generation=17", 200, r#"{"generation":"17","md5Hash":"m"}"#),
+            (
+                "GET /o/function-source.zip?generation=17",
+                200,
+                r#"{"generation":"17","md5Hash":"m"}"#,
+            ),
         ]);
         let object = "gs://gcf-sources/function-source.zip#17";
         let collected = collect(ArtifactKind::FunctionCode, Some(object), script).await;
@@ -179,7 +195,14 @@ mod tests {
     fn an_objects_name_may_hold_anything() {
         let object = "gs://bucket/a/b#1/c d.zip#17";
         assert_eq!(taken_apart(object), Some(("bucket", "a/b#1/c d.zip", "17")));
-        for bad in ["gs://bucket/a", "gs://bucket#1", "gs:///a#1", "s3://b/a#1", "gs://b/a#x", "gs://b/#1"] {
+        for bad in [
+            "gs://bucket/a",
+            "gs://bucket#1",
+            "gs:///a#1",
+            "s3://b/a#1",
+            "gs://b/a#x",
+            "gs://b/#1",
+        ] {
             assert_eq!(taken_apart(bad), None, "{bad}");
         }
     }

@@ -52,14 +52,26 @@ const fn host(name: &'static str, variable: &'static str, between_ms: u64) -> Ho
 /// 60 times a minute in a project, traces 300 times. <https://cloud.google.com/logging/quotas>,
 /// <https://cloud.google.com/trace/docs/quotas>
 const HOSTS: &[Host] = &[
-    host(FUNCTIONS, "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDFUNCTIONS", 100),
+    host(
+        FUNCTIONS,
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDFUNCTIONS",
+        100,
+    ),
     host(RUN, "CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", 100),
     host(STORAGE, "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", 100),
     host(EVENTARC, "CLOUDSDK_API_ENDPOINT_OVERRIDES_EVENTARC", 100),
     host(BUILD, "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDBUILD", 100),
-    host(IMAGES, "CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY", 100),
+    host(
+        IMAGES,
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY",
+        100,
+    ),
     host(IAM, "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAM", 100),
-    host(PROJECTS, "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER", 200),
+    host(
+        PROJECTS,
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER",
+        200,
+    ),
     host(LOGGING, "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING", 2000),
     host(TRACE, "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDTRACE", 400),
 ];
@@ -148,7 +160,10 @@ impl Google {
 
     /// Whether there is such a function; an error if that cannot be told.
     pub async fn knows(&self, target: &Target) -> Result<bool, Trouble> {
-        match self.call(configuration::FUNCTION, &path(target), &[], None).await {
+        match self
+            .call(configuration::FUNCTION, &path(target), &[], None)
+            .await
+        {
             Ok(_) => Ok(true),
             Err(Trouble::Absent(_)) => Ok(false),
             Err(trouble) => Err(trouble),
@@ -167,7 +182,9 @@ impl Google {
     }
 
     fn host(&self, op: &str) -> Result<&Rest, Trouble> {
-        let host = op.split_once(' ').and_then(|(_, rest)| rest.split_once('/'));
+        let host = op
+            .split_once(' ')
+            .and_then(|(_, rest)| rest.split_once('/'));
         let rest = host.and_then(|(host, _)| self.hosts.get(host));
         rest.ok_or_else(|| Trouble::Failed(format!("{op} is of no host that is known")))
     }
@@ -258,7 +275,8 @@ impl Function {
         let body = json!({"options": {"requestedPolicyVersion": 3}});
         let path = [("project", project)];
         let op = PROJECT_POLICY;
-        self.post(inquiry, op, project, &path, &[], Some(body)).await
+        self.post(inquiry, op, project, &path, &[], Some(body))
+            .await
     }
 }
 
@@ -371,7 +389,9 @@ mod tests {
     fn an_address_of_gclouds_is_taken_and_a_bad_one_named() {
         let credentials = Credentials::token("marked-token").unwrap();
         let set = |wanted: &'static str, text: &'static str| {
-            Google::new(&credentials, move |name| (name == wanted).then(|| text.to_owned()))
+            Google::new(&credentials, move |name| {
+                (name == wanted).then(|| text.to_owned())
+            })
         };
         let run = "CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN";
         assert!(set(run, "https://run.example.internal/").is_ok());

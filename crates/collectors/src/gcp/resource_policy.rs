@@ -11,7 +11,10 @@ const OF_SERVICE: &str = "GET run.googleapis.com/v2/projects/{project}/locations
 
 pub(super) const ARTIFACT: Artifact = Artifact {
     kind: ArtifactKind::ResourcePolicy,
-    permissions: &["cloudfunctions.functions.getIamPolicy", "run.services.getIamPolicy"],
+    permissions: &[
+        "cloudfunctions.functions.getIamPolicy",
+        "run.services.getIamPolicy",
+    ],
     operations: &[OF_FUNCTION, OF_SERVICE, configuration::FUNCTION],
     is_planned: true,
     collect: |function, inquiry| collect(function, inquiry).boxed(),
@@ -45,7 +48,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_services_policy_is_kept_beside_the_functions() {
         let script = script(&[
-            ("GET /functions/billing-api:getIamPolicy", 200, r#"{"etag":"ACAB"}"#),
+            (
+                "GET /functions/billing-api:getIamPolicy",
+                200,
+                r#"{"etag":"ACAB"}"#,
+            ),
             ("GET /services/billing-api:getIamPolicy", 200, PUBLIC),
             ("GET /functions/billing-api", 200, GEN_2),
         ]);

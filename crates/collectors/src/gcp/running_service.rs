@@ -26,7 +26,9 @@ async fn collect(function: &Function, inquiry: &mut Inquiry<'_>) {
         return;
     };
     let path = service.path();
-    let reply = function.get(inquiry, SERVICE, service.name, &path, &[]).await;
+    let reply = function
+        .get(inquiry, SERVICE, service.name, &path, &[])
+        .await;
     let template = "/template/serviceAccount";
     let account = reply.as_ref().and_then(|reply| text(reply, template));
     // The service may act as somebody else than the function's description says.

@@ -59,26 +59,56 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_account_its_keys_and_its_roles_are_kept() {
         let script = script(&[
-            ("GET /keys", 200, r#"{"keys":[{"name":"k1","keyType":"USER_MANAGED"}]}"#),
+            (
+                "GET /keys",
+                200,
+                r#"{"keys":[{"name":"k1","keyType":"USER_MANAGED"}]}"#,
+            ),
             ("POST /serviceAccounts/", 200, r#"{"etag":"ACAB"}"#),
-            ("POST /v1/projects/example-project:getIamPolicy", 200, r#"{"bindings":[{"role":"roles/editor","members":["serviceAccount:billing@example-project.iam.gserviceaccount.com"]}]}"#),
-            ("GET /serviceAccounts/", 200, r#"{"email":"billing@example-project.iam.gserviceaccount.com"}"#),
+            (
+                "POST /v1/projects/example-project:getIamPolicy",
+                200,
+                r#"{"bindings":[{"role":"roles/editor","members":["serviceAccount:billing@example-project.iam.gserviceaccount.com"]}]}"#,
+            ),
+            (
+                "GET /serviceAccounts/",
+                200,
+                r#"{"email":"billing@example-project.iam.gserviceaccount.com"}"#,
+            ),
         ]);
         let collected = collect(ArtifactKind::ExecutionRole, Some(EMAIL), script).await;
         assert_eq!(collected.outcome(), ("acquired", ""));
         assert_eq!(collected.asked.len(), 4);
-        assert!(collected.asked.iter().any(|call| call.contains(r#"{"options":{"requestedPolicyVersion":3}}"#)));
+        assert!(
+            collected
+                .asked
+                .iter()
+                .any(|call| call.contains(r#"{"options":{"requestedPolicyVersion":3}}"#))
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_account_is_asked_about_in_its_own_project() {
         for (email, project) in [
-            ("ci@other-project.iam.gserviceaccount.com", "/projects/other-project/"),
-            ("old-project@appspot.gserviceaccount.com", "/projects/old-project/"),
-            ("111122223333-compute@developer.gserviceaccount.com", "/projects/example-project/"),
+            (
+                "ci@other-project.iam.gserviceaccount.com",
+                "/projects/other-project/",
+            ),
+            (
+                "old-project@appspot.gserviceaccount.com",
+                "/projects/old-project/",
+            ),
+            (
+                "111122223333-compute@developer.gserviceaccount.com",
+                "/projects/example-project/",
+            ),
         ] {
             let collected = collect(ArtifactKind::ExecutionRole, Some(email), &[]).await;
-            assert!(collected.asked[0].contains(project), "{:?}", collected.asked);
+            assert!(
+                collected.asked[0].contains(project),
+                "{:?}",
+                collected.asked
+            );
         }
     }
 

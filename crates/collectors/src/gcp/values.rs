@@ -64,6 +64,9 @@ mod tests {
         let told = value.to_string();
         assert!(!told.contains("marked"), "{told}");
         assert_eq!(told.matches("KEY").count(), 3);
-        assert!(told.contains("secretKeyRef") && told.contains("no map"), "{told}");
+        assert!(
+            told.contains("secretKeyRef") && told.contains("no map"),
+            "{told}"
+        );
     }
 }

@@ -56,7 +56,11 @@ mod tests {
     async fn all_pages_are_read_and_values_are_withheld() {
         let script = script(&[
             ("GET /functions/billing-api", 200, GEN_2),
-            ("GET pageToken=more", 200, r#"{"revisions":[{"name":"r1"}]}"#),
+            (
+                "GET pageToken=more",
+                200,
+                r#"{"revisions":[{"name":"r1"}]}"#,
+            ),
             (
                 "GET /revisions",
                 200,
@@ -72,7 +76,11 @@ mod tests {
     async fn pages_without_end_are_left() {
         let script = script(&[
             ("GET /functions/billing-api", 200, GEN_2),
-            ("GET /revisions", 200, r#"{"revisions":[],"nextPageToken":"more"}"#),
+            (
+                "GET /revisions",
+                200,
+                r#"{"revisions":[],"nextPageToken":"more"}"#,
+            ),
         ]);
         let collected = collect(ArtifactKind::Versions, None, script).await;
         assert_eq!(collected.outcome().0, "partial");

@@ -196,7 +196,9 @@ impl Rest {
         let failed = |why: &str| Trouble::Failed(why.to_owned());
         let (method, template) = op.split_once(' ').unwrap_or(("", op));
         // Of a provider of several hosts the operation says which, for the manifest; the base does here.
-        let template = template.find('/').map_or(template, |path| &template[path..]);
+        let template = template
+            .find('/')
+            .map_or(template, |path| &template[path..]);
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| failed("the request has no method"))?;
         let url = format!(

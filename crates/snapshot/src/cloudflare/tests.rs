@@ -356,7 +356,8 @@ fn a_provider_that_cannot_be_read_yet_is_unknown_and_said_to_be() {
     let mut pieces = worker();
     for piece in &mut pieces.0 {
         for document in &mut piece.documents {
-            document.json["target"] = json!("azure://00000000-1111-2222-3333-444455556666/rg/billing");
+            document.json["target"] =
+                json!("azure://00000000-1111-2222-3333-444455556666/rg/billing");
         }
     }
     let snapshot = pieces.snapshot();

@@ -19,7 +19,6 @@ fn look(look: &Look<'_>) -> Vec<Noticed> {
     } else if look.now.is_google() {
         "function"
     } else {
-
         return Vec::new();
     };
     let before = look.before.and_then(|before| before.aliases.value());

@@ -170,11 +170,7 @@ fn variables(look: &Look<'_>, judge: &dyn Fn(&str) -> Option<Judged>) -> Vec<Not
             statement: format!("The environment variable {name} {what}: it {meaning}"),
             severity,
             confidence: Confidence::Medium,
-            proof: proof(
-                &place,
-                &format!("{variables}/{}", token(name)),
-                Some(name),
-            ),
+            proof: proof(&place, &format!("{variables}/{}", token(name)), Some(name)),
         });
     }
     noticed

@@ -4,8 +4,8 @@
 //! Source: the types and descriptions of Cloudflare's own SDKs, `workers.observability.telemetry`, and
 //! <https://developers.cloudflare.com/workers/observability/logs/workers-logs/>.
 
-use super::slices::{Slice, Slices};
 use super::Investigation;
+use super::slices::{Slice, Slices};
 use crate::cloudflare::{list, text};
 use crate::place::PAGE_BYTES;
 use crate::{Entry, Inquiry, Page, Reading, Refusal};

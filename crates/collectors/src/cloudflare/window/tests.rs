@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::Facts;
-use crate::place::PAGE_BYTES;
 use crate::cloudflare::canned::{Investigated, SCRIPT, cloud, investigate, investigate_through};
+use crate::place::PAGE_BYTES;
 use crate::{Desk, Inquiry, Refusal};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector,

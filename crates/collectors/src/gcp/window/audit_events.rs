@@ -132,7 +132,9 @@ impl Observer for Seen<'_> {
         let who = shown(who, 200);
         let method = of("/protoPayload/methodName").unwrap_or("unknown");
         // What was tried in vain has changed nothing; it is counted with its method.
-        let code = read.pointer("/protoPayload/status/code").and_then(Value::as_i64);
+        let code = read
+            .pointer("/protoPayload/status/code")
+            .and_then(Value::as_i64);
         let is_failure = code.is_some_and(|code| code != 0);
         if self.by.len() < MOST_ACTORS || self.by.contains_key(&who) {
             let deeds = self.by.entry(who.clone()).or_default();
@@ -163,7 +165,9 @@ impl Observer for Seen<'_> {
         let findings: Vec<Finding> = self
             .keys
             .iter()
-            .filter_map(|((account, who), line)| Some(key_made(self.target, account, who, (*line)?)))
+            .filter_map(|((account, who), line)| {
+                Some(key_made(self.target, account, who, (*line)?))
+            })
             .collect();
         let mut refusals = Vec::new();
         if findings.len() > MOST_TOLD {

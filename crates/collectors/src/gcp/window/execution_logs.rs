@@ -103,7 +103,9 @@ fn of_first_generation(at: Timestamp, entry: &Value) -> Option<Value> {
     let (took_ms, rest) = rest.split_once(" ms")?;
     let took_ms: f64 = took_ms.trim().parse().ok()?;
     let status = rest.rsplit_once("status").map(|(_, status)| status);
-    let status = status?.trim_start_matches(" code").trim_matches([':', ' ', '\'', '.']);
+    let status = status?
+        .trim_start_matches(" code")
+        .trim_matches([':', ' ', '\'', '.']);
     let is_good = status == "ok" || status.parse().is_ok_and(|code: u16| code < 500);
     let took = SignedDuration::try_from_secs_f64(took_ms.max(0.0) / 1000.0).ok()?;
     let began = at.checked_sub(took).unwrap_or(at);
@@ -148,7 +150,10 @@ mod tests {
             "httpRequest": {"status": 503, "latency": "1.5s", "requestMethod": "POST", "requestUrl": "https://x.example.com/"}}))
         .unwrap();
         assert_eq!(row["request_id"], "t1");
-        assert_eq!((&row["status"], &row["error"]), (&json!("error"), &json!("answered 503")));
+        assert_eq!(
+            (&row["status"], &row["error"]),
+            (&json!("error"), &json!("answered 503"))
+        );
         assert_eq!(row["duration_ms"], 1500.0);
         assert_eq!(row["last_line_at"], "2026-01-02T03:04:06.5Z");
         assert_eq!(of_request(at(), &json!({"textPayload": "hello"})), None);
@@ -157,18 +162,45 @@ mod tests {
     #[test]
     fn the_last_line_of_an_execution_is_a_row() {
         for (line, status, error) in [
-            ("Function execution took 123 ms, finished with status code: 200", "success", None),
-            ("Function execution took 1 ms. Finished with status: ok", "success", None),
-            ("Function execution took 60002 ms, finished with status: 'timeout'", "error", Some("timeout")),
-            ("Function execution took 9 ms, finished with status: 'crash'", "error", Some("crash")),
+            (
+                "Function execution took 123 ms, finished with status code: 200",
+                "success",
+                None,
+            ),
+            (
+                "Function execution took 1 ms. Finished with status: ok",
+                "success",
+                None,
+            ),
+            (
+                "Function execution took 60002 ms, finished with status: 'timeout'",
+                "error",
+                Some("timeout"),
+            ),
+            (
+                "Function execution took 9 ms, finished with status: 'crash'",
+                "error",
+                Some("crash"),
+            ),
         ] {
             let entry = json!({"textPayload": line, "labels": {"execution_id": "x1"}});
             let row = of_first_generation(at(), &entry).unwrap();
-            assert_eq!((&row["status"], &row["error"]), (&json!(status), &json!(error)), "{line}");
+            assert_eq!(
+                (&row["status"], &row["error"]),
+                (&json!(status), &json!(error)),
+                "{line}"
+            );
             assert_eq!(row["request_id"], "x1");
         }
-        for other in ["Function execution started", "Function execution took a ms", "x"] {
-            assert_eq!(of_first_generation(at(), &json!({"textPayload": other})), None);
+        for other in [
+            "Function execution started",
+            "Function execution took a ms",
+            "x",
+        ] {
+            assert_eq!(
+                of_first_generation(at(), &json!({"textPayload": other})),
+                None
+            );
         }
     }
 

@@ -50,7 +50,8 @@ fn filter(email: &str) -> String {
 fn gap(investigation: &Investigation) -> Option<String> {
     if investigation.facts.roles.is_empty() {
         return Some(
-            "as whom the function acts is not known: its configuration could not be read".to_owned(),
+            "as whom the function acts is not known: its configuration could not be read"
+                .to_owned(),
         );
     }
     match investigation.facts.reads_are_recorded {
@@ -84,14 +85,23 @@ impl Observer for Calls {
             return;
         };
         let of = |at, most| shown(text(&read, at).unwrap_or("unknown"), most);
-        let code = read.pointer("/protoPayload/status/code").and_then(Value::as_i64);
+        let code = read
+            .pointer("/protoPayload/status/code")
+            .and_then(Value::as_i64);
         self.refused += u64::from(code.is_some_and(|code| code != 0));
         if self.from.len() < MOST {
-            self.from.insert(of("/protoPayload/requestMetadata/callerIp", 64));
+            self.from
+                .insert(of("/protoPayload/requestMetadata/callerIp", 64));
         }
-        let (service, method) = (of("/protoPayload/serviceName", 100), of("/protoPayload/methodName", 200));
+        let (service, method) = (
+            of("/protoPayload/serviceName", 100),
+            of("/protoPayload/methodName", 200),
+        );
         let told: usize = self.services.values().map(BTreeMap::len).sum();
-        let is_known = self.services.get(&service).is_some_and(|it| it.contains_key(&method));
+        let is_known = self
+            .services
+            .get(&service)
+            .is_some_and(|it| it.contains_key(&method));
         if told >= MOST && !is_known {
             self.not_told += 1;
             return;

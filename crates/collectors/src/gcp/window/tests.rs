@@ -40,7 +40,9 @@ fn line(second: i64) -> Value {
 }
 
 fn page(entries: &[Value], next: Option<&str>) -> &'static str {
-    json!({"entries": entries, "nextPageToken": next}).to_string().leak()
+    json!({"entries": entries, "nextPageToken": next})
+        .to_string()
+        .leak()
 }
 
 async fn read(artifact: ArtifactKind, lines: &[(&'static str, u16, &'static str)]) -> Investigated {
@@ -58,8 +60,7 @@ fn seconds(found: &Investigated, name: &str) -> Vec<String> {
         .collect()
 }
 
-const REFUSED: &str =
-    r#"{"error":{"code":400,"message":"page_token doesn't match arguments from the request","status":"INVALID_ARGUMENT"}}"#;
+const REFUSED: &str = r#"{"error":{"code":400,"message":"page_token doesn't match arguments from the request","status":"INVALID_ARGUMENT"}}"#;
 
 #[tokio::test(start_paused = true)]
 async fn empty_pages_go_on_and_what_comes_twice_is_kept_once() {
@@ -73,10 +74,17 @@ async fn empty_pages_go_on_and_what_comes_twice_is_kept_once() {
     )
     .await;
     assert_eq!(found.outcome(), ("acquired", ""));
-    assert_eq!(seconds(&found, "execution-logs-first-0"), ["i1", "i2", "i3"]);
+    assert_eq!(
+        seconds(&found, "execution-logs-first-0"),
+        ["i1", "i2", "i3"]
+    );
     insta::assert_snapshot!(found.asked[0]);
     // 60 requests a minute are everybody's in the project.
-    assert!(found.took >= std::time::Duration::from_secs(4), "{:?}", found.took);
+    assert!(
+        found.took >= std::time::Duration::from_secs(4),
+        "{:?}",
+        found.took
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,13 +93,20 @@ async fn a_token_that_has_run_out_is_begun_again_where_it_was() {
         ExecutionLogs,
         &[
             ("POST \"pageToken\":\"b\"", 400, REFUSED),
-            ("POST 2026-01-01T00:00:06Z", 200, page(&[line(6), line(7), line(8)], None)),
+            (
+                "POST 2026-01-01T00:00:06Z",
+                200,
+                page(&[line(6), line(7), line(8)], None),
+            ),
             ("POST", 200, page(&[line(5), line(6), line(7)], Some("b"))),
         ],
     )
     .await;
     assert_eq!(found.outcome(), ("acquired", ""));
-    assert_eq!(seconds(&found, "execution-logs-first-0"), ["i5", "i6", "i7", "i8"]);
+    assert_eq!(
+        seconds(&found, "execution-logs-first-0"),
+        ["i5", "i6", "i7", "i8"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,14 +127,20 @@ async fn a_token_that_always_runs_out_is_told_in_the_end() {
 async fn the_same_token_for_ever_is_left() {
     let found = read(ExecutionLogs, &[("POST", 200, page(&[line(5)], Some("b")))]).await;
     assert_eq!(found.outcome().0, "partial");
-    assert!(found.outcome().1.contains("given twice"), "{:?}", found.outcome());
+    assert!(
+        found.outcome().1.contains("given twice"),
+        "{:?}",
+        found.outcome()
+    );
     assert_eq!(found.asked.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn long_entries_are_asked_for_fewer_at_a_time() {
     let long: &'static str = "x".repeat(900_000).leak();
-    let many: Vec<Value> = (0..12).map(|second| entry(second, json!({"textPayload": long}))).collect();
+    let many: Vec<Value> = (0..12)
+        .map(|second| entry(second, json!({"textPayload": long})))
+        .collect();
     let (few, rest) = many.split_at(4);
     let found = read(
         ExecutionLogs,
@@ -127,7 +148,11 @@ async fn long_entries_are_asked_for_fewer_at_a_time() {
             ("POST \"pageSize\":1000", 200, page(&many, None)),
             ("POST \"pageSize\":250 pageToken", 200, page(rest, None)),
             ("POST \"pageSize\":250", 200, page(few, Some("b"))),
-            ("POST \"pageSize\":62 pageToken", 200, page(&many[8..], None)),
+            (
+                "POST \"pageSize\":62 pageToken",
+                200,
+                page(&many[8..], None),
+            ),
             ("POST \"pageSize\":62", 200, page(&many[3..8], Some("c"))),
         ],
     )
@@ -143,11 +168,18 @@ async fn requests_are_rows() {
         json!({"trace": "projects/example-project/traces/t7", "resource": {"labels": {"revision_name": "billing-api-00002"}},
             "httpRequest": {"status": 200, "latency": "0.25s", "requestMethod": "GET", "requestUrl": "https://billing.example.com/?q=1"}}),
     );
-    let found = read(ExecutionLogs, &[("POST", 200, page(&[line(6), request], None))]).await;
+    let found = read(
+        ExecutionLogs,
+        &[("POST", 200, page(&[line(6), request], None))],
+    )
+    .await;
     let rows = found.lines("invocations");
     assert_eq!(rows.len(), 1);
     let row: Value = serde_json::from_str(rows[0]).unwrap();
-    assert_eq!((&row["request_id"], &row["duration_ms"]), (&json!("t7"), &json!(250.0)));
+    assert_eq!(
+        (&row["request_id"], &row["duration_ms"]),
+        (&json!("t7"), &json!(250.0))
+    );
 }
 
 fn audit(second: i64, method: &str, more: Value) -> Value {
@@ -156,7 +188,10 @@ fn audit(second: i64, method: &str, more: Value) -> Value {
         "requestMetadata": {"callerIp": "198.51.100.7"}, "resourceName": "projects/-/serviceAccounts/1"});
     let fields = payload.as_object_mut().unwrap();
     fields.extend(more.as_object().cloned().unwrap_or_default());
-    entry(second, json!({"protoPayload": payload, "resource": {"labels": {"email_id": ACCOUNT}}}))
+    entry(
+        second,
+        json!({"protoPayload": payload, "resource": {"labels": {"email_id": ACCOUNT}}}),
+    )
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,8 +200,12 @@ async fn a_key_that_was_made_is_a_finding_and_one_that_was_refused_is_none() {
     let entries = [
         audit(1, made, json!({"status": {"code": 7}})),
         audit(2, made, json!({"status": {}})),
-        audit(3, "google.cloud.functions.v2.FunctionService.UpdateFunction", json!({"request": {"function":
-            {"serviceConfig": {"environmentVariables": {"MODE": "marked-secret"}}}}})),
+        audit(
+            3,
+            "google.cloud.functions.v2.FunctionService.UpdateFunction",
+            json!({"request": {"function":
+            {"serviceConfig": {"environmentVariables": {"MODE": "marked-secret"}}}}}),
+        ),
     ];
     let found = read(AuditEvents, &[("POST", 200, page(&entries, None))]).await;
     assert_eq!(found.outcome(), ("acquired", ""));
@@ -178,10 +217,22 @@ async fn a_key_that_was_made_is_a_finding_and_one_that_was_refused_is_none() {
 #[tokio::test(start_paused = true)]
 async fn what_the_account_did_is_counted() {
     let entries = [
-        audit(1, "storage.objects.get", json!({"serviceName": "storage.googleapis.com"})),
-        audit(2, "storage.objects.get", json!({"serviceName": "storage.googleapis.com", "status": {"code": 7}})),
+        audit(
+            1,
+            "storage.objects.get",
+            json!({"serviceName": "storage.googleapis.com"}),
+        ),
+        audit(
+            2,
+            "storage.objects.get",
+            json!({"serviceName": "storage.googleapis.com", "status": {"code": 7}}),
+        ),
     ];
-    let found = read(RoleActivity, &[("POST principalEmail", 200, page(&entries, None))]).await;
+    let found = read(
+        RoleActivity,
+        &[("POST principalEmail", 200, page(&entries, None))],
+    )
+    .await;
     assert_eq!(found.outcome(), ("acquired", ""));
     insta::assert_json_snapshot!(found.document("calls"));
 }
@@ -209,9 +260,11 @@ async fn nobody_acts_and_it_is_said() {
         facts: Facts::default(),
         ..scope()
     };
-    let google = crate::gcp::canned::google(&aws_smithy_runtime_api::client::http::SharedHttpConnector::new(
-        crate::aws::canned::Canned::answering(&[]),
-    ));
+    let google = crate::gcp::canned::google(
+        &aws_smithy_runtime_api::client::http::SharedHttpConnector::new(
+            crate::aws::canned::Canned::answering(&[]),
+        ),
+    );
     let investigation = Investigation::new(&google, scope);
     let plan = investigation.plan();
     assert!(plan.contains(&Request::whole(RoleActivity)), "{plan:?}");
@@ -242,7 +295,8 @@ async fn traces_are_read_to_their_end() {
 #[tokio::test(start_paused = true)]
 async fn no_answer_is_told_apart_from_none() {
     for artifact in [ExecutionLogs, AuditEvents, RoleActivity, Traces] {
-        let refused = r#"{"error":{"code":403,"message":"Permission denied","status":"PERMISSION_DENIED"}}"#;
+        let refused =
+            r#"{"error":{"code":403,"message":"Permission denied","status":"PERMISSION_DENIED"}}"#;
         let found = read(artifact, &[("POST", 403, refused), ("GET", 403, refused)]).await;
         assert_eq!(found.outcome().0, "denied", "{artifact:?}");
         let found = read(artifact, &[("POST", 200, "{}"), ("GET", 200, "{}")]).await;

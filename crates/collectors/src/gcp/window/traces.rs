@@ -53,7 +53,12 @@ impl Reading for Traces<'_> {
             ("orderBy", "start".to_owned()),
             ("pageSize", place.limit.to_string()),
         ];
-        query.extend(place.cursor.iter().map(|cursor| ("pageToken", cursor.clone())));
+        query.extend(
+            place
+                .cursor
+                .iter()
+                .map(|cursor| ("pageToken", cursor.clone())),
+        );
         let project = [("project", target.account.as_str())];
         let call = google.call(TRACES, &project, &query, None);
         let Some(reply) = inquiry.ask_rest(TRACES, &target.account, call).await else {
